@@ -1,0 +1,54 @@
+# Every target explains itself in the comment behind it; `make help` prints them.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME ?= 10s
+# The race detector needs a C compiler; without one the tests run all the same, and say so.
+RACE := $(shell command -v cc >/dev/null && echo -race)
+export CGO_ENABLED := $(if $(RACE),1,0)
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+.PHONY: test
+test: redis ## run all tests, real Redis included, under the race detector where there is a C compiler
+	@$(if $(RACE),,echo "no C compiler: running without the race detector";) go test $(RACE) -timeout 15m ./...
+
+.PHONY: redis
+redis: ## make sure that there is a Redis to test with
+	@if [ -n "$${HOOKGATE_TEST_REDIS:-}" ] || command -v redis-server >/dev/null; then exit 0; fi; \
+	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  echo "installing redis-server for the tests"; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq redis-server >/dev/null; exit 0; fi; \
+	echo "the tests need Redis: install redis-server, or set HOOKGATE_TEST_REDIS to the URL of one that may be emptied" >&2; exit 1
+
+.PHONY: lint
+lint: ## gofmt, go vet, staticcheck
+	@bad=$$(gofmt -l .); [ -z "$$bad" ] || { echo "gofmt wants: $$bad" >&2; exit 1; }
+	go vet ./...
+	go run $(STATICCHECK) ./...
+
+.PHONY: check
+check: lint test fuzz ## all that a landing runs, and every fuzz target for FUZZTIME (10s)
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME (10s)
+	@for pkg in $$(go list ./...); do \
+	  for target in $$(go test -list '^Fuzz' "$$pkg" | grep '^Fuzz' || true); do \
+	    echo "$$pkg $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$pkg"; \
+	  done; done
+
+.PHONY: bench
+bench: redis ## measure accepted events a second beside a bare handler, and write docs/bench.md
+	go run ./bench
+
+.PHONY: update
+update: ## write the golden files and generated pages again
+	go test ./... -run 'Golden|Schema|Reference|Coverage|Docs' -update
+
+.PHONY: build
+build: ## a static binary, bin/hookgate
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/hookgate ./cmd/hookgate

@@ -1,0 +1,100 @@
+// Package admin is the operator's side: health, readiness and metrics, on a listener of its own.
+package admin
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/gorilla/mux"
+
+	"github.com/hookgate/hookgate"
+)
+
+// Check is one condition of readiness. Ready gives nil, or why deliveries cannot be taken at present.
+type Check struct {
+	Name  string
+	Ready func() error
+}
+
+// Options are what the operator's side shows.
+type Options struct {
+	// Token opens every page. Without one all pages are open, which the configuration allows on loopback only.
+	Token   hookgate.Secret
+	Checks  []Check
+	Metrics http.Handler
+}
+
+// Handler serves /healthz, /readyz and /metrics. The two health pages answer strangers as well, for a load balancer has
+// no token, but with one word only; the reasons and the metrics are for those who hold the token.
+func Handler(o Options) http.Handler {
+	router := mux.NewRouter().SkipClean(true).StrictSlash(false).UseEncodedPath()
+	get := []string{http.MethodGet, http.MethodHead}
+	router.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { word(w, http.StatusOK, "alive") }).Methods(get...)
+	router.HandleFunc("/readyz", o.readyz).Methods(get...)
+	router.Handle("/metrics", o.closed(o.Metrics)).Methods(get...)
+	router.MethodNotAllowedHandler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Allow", strings.Join(get, ", "))
+		word(w, http.StatusMethodNotAllowed, "method not allowed")
+	})
+	return headers(router)
+}
+
+func (o Options) readyz(w http.ResponseWriter, r *http.Request) {
+	status, summary, detail := http.StatusOK, "ready", make(map[string]string)
+	for _, c := range o.Checks {
+		detail[c.Name] = "ok"
+		if err := c.Ready(); err != nil {
+			status, summary, detail[c.Name] = http.StatusServiceUnavailable, "not ready", err.Error()
+		}
+	}
+	if !o.opens(r) {
+		word(w, status, summary)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]any{"ready": status == http.StatusOK, "checks": detail})
+}
+
+// closed lets only the holder of the token through.
+func (o Options) closed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !o.opens(r) {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			word(w, http.StatusUnauthorized, "unauthorized")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (o Options) opens(r *http.Request) bool {
+	token := o.Token.Reveal()
+	if len(token) == 0 {
+		return true
+	}
+	values := r.Header["Authorization"]
+	if len(values) != 1 {
+		return false
+	}
+	given, ok := strings.CutPrefix(values[0], "Bearer ")
+	return ok && hookgate.SecretEqual([]byte(given), token)
+}
+
+func word(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text + "\n"))
+}
+
+// headers tell a browser to run and to frame nothing of these pages, and nobody to keep them.
+func headers(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}

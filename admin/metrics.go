@@ -1,0 +1,106 @@
+package admin
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/hookgate/hookgate"
+)
+
+// noSource is the label of everything that hits no configured source, so that unknown paths grow no series.
+const noSource = "none"
+
+// Snapshot is what the gauges show; it is taken at every scrape.
+type Snapshot struct {
+	JournalReady bool
+	LastSequence int64
+	JournalBytes int64
+	JournalQueue int
+	JournalLost  int64
+	LogDropped   uint64
+	Destinations []DestinationSnapshot
+}
+
+// DestinationSnapshot is one destination's part of it.
+type DestinationSnapshot struct {
+	Name        string
+	Delivered   uint64
+	Failed      uint64
+	DeadLetters int64
+	Parked      int64
+	Backlog     int64
+	InFlight    int64
+	Up          bool
+}
+
+// Metrics counts what requests come to, in a registry of its own. Every label value comes from the configuration or from
+// a fixed list.
+type Metrics struct {
+	registry    *prometheus.Registry
+	requests    *prometheus.CounterVec
+	refused     *prometheus.CounterVec
+	events      *prometheus.CounterVec
+	conflicts   *prometheus.CounterVec
+	quarantined *prometheus.CounterVec
+	duration    *prometheus.HistogramVec
+}
+
+// NewMetrics makes the metrics; snapshot is called at every scrape and must be cheap and safe for concurrent use.
+func NewMetrics(snapshot func() Snapshot) *Metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	}
+	m := &Metrics{
+		registry:    prometheus.NewRegistry(),
+		requests:    counter("hookgate_requests_total", "Requests by what they came to: an outcome, or the code of the refusal.", "source", "outcome"),
+		refused:     counter("hookgate_authentication_failures_total", "Failed authentications by reason.", "source", "reason"),
+		events:      counter("hookgate_events_total", "Authenticated events by class: first and recovered are new, the others came again.", "source", "class"),
+		conflicts:   counter("hookgate_event_conflicts_total", "Copies of a known event and attempt with other content.", "source"),
+		quarantined: counter("hookgate_events_quarantined_total", "Authenticated parts that could not be read.", "source"),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "hookgate_request_duration_seconds", Help: "From the first byte of the handler to the answer.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 3},
+		}, []string{"source"}),
+	}
+	m.registry.MustRegister(m.requests, m.refused, m.events, m.conflicts, m.quarantined, m.duration,
+		snapshotCollector(snapshot), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Handler serves the text format.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Timeout: 5 * time.Second})
+}
+
+// Observe counts one answered request.
+func (m *Metrics) Observe(r *hookgate.Report, took time.Duration) {
+	source := r.Source
+	if source == "" {
+		source = noSource
+	}
+	outcome := string(r.Outcome.Kind)
+	if r.Err != nil {
+		outcome = string(r.Err.Code)
+		if r.Err.Reason != "" {
+			m.refused.WithLabelValues(source, string(r.Err.Reason)).Inc()
+		}
+	}
+	m.requests.WithLabelValues(source, outcome).Inc()
+	m.duration.WithLabelValues(source).Observe(took.Seconds())
+	for i, e := range r.Outcome.Events {
+		switch {
+		case i >= len(r.Outcome.Results):
+		case e.Quarantine != "":
+			m.quarantined.WithLabelValues(source).Inc()
+		default:
+			m.events.WithLabelValues(source, string(r.Outcome.Results[i].Class)).Inc()
+			if r.Outcome.Results[i].Conflict {
+				m.conflicts.WithLabelValues(source).Inc()
+			}
+		}
+	}
+}

@@ -1,0 +1,70 @@
+package admin
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// snapshotCollector turns a Snapshot into metrics at every scrape.
+type snapshotCollector func() Snapshot
+
+var _ prometheus.Collector = snapshotCollector(nil)
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc(name, help, labels, nil)
+}
+
+var (
+	journalReady = desc("hookgate_journal_ready", "1 while the journal takes events.")
+	journalLast  = desc("hookgate_journal_last_sequence", "Sequence of the newest event.")
+	journalBytes = desc("hookgate_journal_bytes", "Size of the journal's files.")
+	journalQueue = desc("hookgate_journal_queue", "Requests that wait for a commit.")
+	journalLost  = desc("hookgate_journal_missing", "Events that were committed once and were not found at the start: the disk has lost them.")
+	logDropped   = desc("hookgate_log_lines_dropped_total", "Log lines dropped because nobody read them fast enough.")
+	delivered    = desc("hookgate_delivered_total", "Events confirmed by the destination since the start.", "destination")
+	failed       = desc("hookgate_delivery_failures_total", "Failed attempts since the start.", "destination")
+	deadLetters  = desc("hookgate_dead_letters", "Events given up after the last attempt.", "destination")
+	parked       = desc("hookgate_parked", "Events that wait for another attempt or for an earlier one of their key.", "destination")
+	backlog      = desc("hookgate_backlog", "Events behind the newest one.", "destination")
+	inFlight     = desc("hookgate_in_flight", "Events on their way, not confirmed.", "destination")
+	up           = desc("hookgate_destination_up", "0 while the destination as a whole is in trouble.", "destination")
+)
+
+// Describe and Collect make it a prometheus.Collector.
+func (c snapshotCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		journalReady, journalLast, journalBytes, journalQueue, journalLost, logDropped,
+		delivered, failed, deadLetters, parked, backlog, inFlight, up,
+	} {
+		ch <- d
+	}
+}
+
+func (c snapshotCollector) Collect(ch chan<- prometheus.Metric) {
+	s := c()
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	count := func(d *prometheus.Desc, v uint64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+	}
+	gauge(journalReady, bit(s.JournalReady))
+	gauge(journalLast, float64(s.LastSequence))
+	gauge(journalBytes, float64(s.JournalBytes))
+	gauge(journalQueue, float64(s.JournalQueue))
+	gauge(journalLost, float64(s.JournalLost))
+	count(logDropped, s.LogDropped)
+	for _, d := range s.Destinations {
+		count(delivered, d.Delivered, d.Name)
+		count(failed, d.Failed, d.Name)
+		gauge(deadLetters, float64(d.DeadLetters), d.Name)
+		gauge(parked, float64(d.Parked), d.Name)
+		gauge(backlog, float64(d.Backlog), d.Name)
+		gauge(inFlight, float64(d.InFlight), d.Name)
+		gauge(up, bit(d.Up), d.Name)
+	}
+}
+
+func bit(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

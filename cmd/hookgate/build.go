@@ -1,0 +1,100 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/hookgate/hookgate"
+	"github.com/hookgate/hookgate/configs"
+	"github.com/hookgate/hookgate/forward"
+	"github.com/hookgate/hookgate/middleware"
+	"github.com/hookgate/hookgate/normalize"
+	"github.com/hookgate/hookgate/verifiers"
+)
+
+// rules tell the loader what the other folders know, so that a configuration that loads can be built.
+func rules() configs.Rules {
+	return configs.Rules{
+		Providers:        normalize.Names(),
+		Schemes:          verifiers.Names(),
+		DestinationTypes: forward.Names(),
+		Auth: func(s hookgate.AuthSettings) error {
+			_, err := verifiers.New(s)
+			return err
+		},
+		AuthWarnings: verifiers.Warnings,
+		Destination:  forward.Check,
+		Window:       normalize.Window,
+		Freshness:    verifiers.Freshness,
+		Timezone:     normalize.Timezone,
+	}
+}
+
+// buildSources makes the sources that a loaded configuration describes.
+func buildSources(c *configs.Config) ([]*hookgate.Source, error) {
+	sources := make([]*hookgate.Source, 0, len(c.Sources))
+	for _, s := range c.Sources {
+		src, err := buildSource(s)
+		if err != nil {
+			return nil, fmt.Errorf("source %s: %w", s.Name, err)
+		}
+		sources = append(sources, src)
+	}
+	return sources, nil
+}
+
+func buildSource(s configs.Source) (*hookgate.Source, error) {
+	options := normalize.Options{Event: s.Event}
+	if s.Timezone != "" {
+		zone, err := time.LoadLocation(s.Timezone)
+		if err != nil {
+			return nil, err
+		}
+		options.Timezone = zone
+	}
+	reader, err := normalize.New(s.Provider, options)
+	if err != nil {
+		return nil, err
+	}
+	src := &hookgate.Source{
+		Name: s.Name, Provider: s.Provider, Path: s.Path, Reader: reader, MaxBody: int64(s.MaxBody),
+		Window: s.Dedupe.Window, PerAttempt: s.Dedupe.By == "attempt", RejectMalformed: s.Malformed == "reject",
+		Quota: budget(s.Rate),
+	}
+	for _, a := range s.Auth {
+		v, err := verifiers.New(a)
+		if err != nil {
+			return nil, err
+		}
+		src.Verifiers = append(src.Verifiers, v)
+	}
+	return src, nil
+}
+
+// budget is nil, which bounds nothing, for a rate that is not set.
+func budget(r configs.Rate) hookgate.Budget {
+	if r.Count == 0 {
+		return nil
+	}
+	return middleware.NewBudget(int64(r.Count), r.Per)
+}
+
+// routed narrows a destination's match to the sources that name it under destinations.
+func routed(c *configs.Config, d hookgate.DestinationSettings) hookgate.DestinationSettings {
+	wanted := func(s configs.Source) bool {
+		return len(s.Destinations) == 0 || slices.Contains(s.Destinations, d.Name)
+	}
+	if !slices.ContainsFunc(c.Sources, func(s configs.Source) bool { return !wanted(s) }) {
+		return d
+	}
+	// An empty list would match every source, and no source has the empty name.
+	sources := []string{""}
+	for _, s := range c.Sources {
+		if wanted(s) && (len(d.Match.Source) == 0 || slices.Contains(d.Match.Source, s.Name)) {
+			sources = append(sources, s.Name)
+		}
+	}
+	d.Match.Source = sources
+	return d
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"io"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/hookgate/hookgate/configs"
+)
+
+// newLogger logs JSON lines to w through a lineBuffer; the caller closes that at the end.
+func newLogger(w io.Writer, c configs.Log, now func() time.Time) (zerolog.Logger, *lineBuffer) {
+	buffer := newLineBuffer(w)
+	level, err := zerolog.ParseLevel(c.Level)
+	if err != nil {
+		level = zerolog.InfoLevel // the loader has refused anything else
+	}
+	stamp := zerolog.HookFunc(func(e *zerolog.Event, _ zerolog.Level, _ string) { e.Time("time", now()) })
+	return zerolog.New(buffer).Level(level).Hook(stamp), buffer
+}
+
+// maxBuffered bounds the lines that wait for a slow reader.
+const maxBuffered = 4 << 20
+
+// lineBuffer keeps an answer from ever waiting for the log: a line is copied, and a goroutine writes many at once. When
+// the reader is too slow, lines are dropped and counted.
+type lineBuffer struct {
+	out  io.Writer
+	wake chan struct{}
+	done chan struct{}
+
+	mu      sync.Mutex
+	waiting []byte
+	spare   []byte
+	dropped uint64
+	closed  bool
+}
+
+func newLineBuffer(out io.Writer) *lineBuffer {
+	b := &lineBuffer{out: out, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	go b.flush()
+	return b
+}
+
+func (b *lineBuffer) Write(line []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed || len(b.waiting)+len(line) > maxBuffered {
+		b.dropped++
+		return len(line), nil
+	}
+	b.waiting = append(b.waiting, line...)
+	select {
+	case b.wake <- struct{}{}:
+	default: // the writer knows already
+	}
+	return len(line), nil
+}
+
+// flush writes what waits, at most every few milliseconds, so that a busy gateway makes few and large writes.
+func (b *lineBuffer) flush() {
+	defer close(b.done)
+	pause := time.NewTicker(5 * time.Millisecond)
+	defer pause.Stop()
+	for range b.wake {
+		<-pause.C
+		b.write()
+	}
+	b.write()
+}
+
+func (b *lineBuffer) write() {
+	b.mu.Lock()
+	lines := b.waiting
+	b.waiting = b.spare[:0]
+	b.mu.Unlock()
+	_, _ = b.out.Write(lines) // there is nowhere left to report a log that cannot be written
+	b.mu.Lock()
+	b.spare = lines
+	b.mu.Unlock()
+}
+
+// Dropped counts the lines that nobody read in time.
+func (b *lineBuffer) Dropped() uint64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.dropped
+}
+
+// Close writes the rest and ends.
+func (b *lineBuffer) Close() {
+	b.mu.Lock()
+	b.closed = true
+	close(b.wake)
+	b.mu.Unlock()
+	<-b.done
+}

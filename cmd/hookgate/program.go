@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/gorilla/mux"
+	"github.com/rs/zerolog"
+
+	"github.com/hookgate/hookgate"
+	"github.com/hookgate/hookgate/admin"
+	"github.com/hookgate/hookgate/configs"
+	"github.com/hookgate/hookgate/journal"
+	"github.com/hookgate/hookgate/middleware"
+)
+
+// grace is how long a stop waits for requests and deliveries under way.
+const grace = 30 * time.Second
+
+// program is one running gateway: the journal, what fills it and what follows it.
+type program struct {
+	main    *Main
+	config  *configs.Config
+	log     zerolog.Logger
+	journal *journal.SQLite
+	gateway *hookgate.Gateway
+	targets *targets
+
+	hooks, admin *server
+}
+
+// start opens the journal, starts the destinations and binds the listeners, in this order, so that the first delivery
+// finds everything in place. Nothing is left behind when it fails.
+func start(m *Main, c *configs.Config, log zerolog.Logger, buffer *lineBuffer, stdout io.Writer) (_ *program, err error) {
+	p := &program{main: m, config: c, log: log}
+	defer func() {
+		if err != nil {
+			p.stop()
+		}
+	}()
+	p.journal, err = journal.OpenSQLite(c.Journal.Path(), journal.Options{
+		Retention: c.Journal.Retention, MaxSize: int64(c.Journal.MaxSize), MinFree: int64(c.Journal.MinFree),
+		Destinations: names(c.Destinations), Now: m.Now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.targets = newTargets(p.journal, log, stdout, m.Now)
+	if err = p.targets.set(c); err != nil {
+		return nil, err
+	}
+	sources, err := buildSources(c)
+	if err != nil {
+		return nil, err
+	}
+	p.gateway = &hookgate.Gateway{Journal: p.journal, Now: m.Now, Strangers: budget(c.Limits.Strangers)}
+	p.gateway.SetSources(sources)
+
+	metrics := admin.NewMetrics(func() admin.Snapshot { return p.snapshot(buffer.Dropped()) })
+	accessLog := middleware.AccessLog(log)
+	count := func(a middleware.Answer) { metrics.Observe(a.Report, a.Duration) }
+	if p.hooks, err = listen(c.Listen, "listen", middleware.Chain(router(p.gateway),
+		middleware.Report(m.Now, accessLog, count),
+		middleware.Recover,
+		middleware.InFlight(c.Limits.InFlight),
+	)); err != nil {
+		return nil, err
+	}
+	p.admin, err = listen(c.Admin.Listen, "admin.listen", admin.Handler(admin.Options{
+		Token: c.Admin.Token, Metrics: metrics.Handler(),
+		Checks: []admin.Check{{Name: "journal", Ready: p.journal.Ready}},
+	}))
+	return p, err
+}
+
+// run serves until ctx ends or something gives up, and then stops in order: no more requests, answers to those under
+// way, deliveries under way, the journal. What has been answered 200 is in the journal, so nothing can be lost here.
+func (p *program) run(ctx context.Context) error {
+	failed := make(chan error, 2)
+	for _, s := range []*server{p.hooks, p.admin} {
+		go func() { failed <- s.serve() }()
+	}
+	p.log.Info().Str("listen", p.hooks.addr()).Str("admin", p.admin.addr()).Int("sources", len(p.config.Sources)).
+		Int("destinations", len(p.config.Destinations)).Msg("taking deliveries")
+	if p.main.Started != nil {
+		p.main.Started(Addresses{Hooks: p.hooks.addr(), Admin: p.admin.addr()})
+	}
+	var err error
+	select {
+	case <-ctx.Done():
+		p.log.Info().Msg("stopping")
+	case err = <-failed:
+	case <-p.journal.Failed():
+		err = exitError{exitJournal, fmt.Errorf("the journal failed and nothing has been acknowledged since: %w", p.journal.Ready())}
+		p.log.Error().Err(err).Msg("stopping")
+	}
+	return errors.Join(err, p.stop())
+}
+
+// stop ends whatever has been started, in the order of run.
+func (p *program) stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	var errs []error
+	if p.hooks != nil {
+		errs = append(errs, p.hooks.stop(ctx))
+	}
+	if p.targets != nil {
+		errs = append(errs, p.targets.stop())
+	}
+	if p.admin != nil {
+		errs = append(errs, p.admin.stop(ctx))
+	}
+	if p.journal != nil {
+		errs = append(errs, p.journal.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// router sends every path to the gateway, which knows the sources by their exact paths: they change while it serves, and
+// a router is not rebuilt while it serves. The settings keep mux from answering a POST with a redirect.
+func router(gateway http.Handler) http.Handler {
+	r := mux.NewRouter().SkipClean(true).StrictSlash(false).UseEncodedPath()
+	r.PathPrefix("/").Handler(gateway)
+	r.NotFoundHandler = gateway // what does not start with a slash, such as OPTIONS *
+	return r
+}
+
+// server is one listener and what answers on it.
+type server struct {
+	http     *http.Server
+	listener net.Listener
+}
+
+// listen binds now, so that a taken address is an error of the start.
+func listen(address, option string, h http.Handler) (*server, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w; choose another address or stop what listens there", option, err)
+	}
+	return &server{listener: l, http: &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 3 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      10 * time.Second,
+		IdleTimeout:       30 * time.Second,
+		MaxHeaderBytes:    12 << 10, // net/http adds 4 KiB to it
+		ErrorLog:          nil,
+	}}, nil
+}
+
+func (s *server) addr() string { return s.listener.Addr().String() }
+
+func (s *server) serve() error {
+	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// stop lets requests under way finish within ctx. A server that was bound but never served has only its listener.
+func (s *server) stop(ctx context.Context) error {
+	err := s.http.Shutdown(ctx)
+	_ = s.listener.Close() // closed already, if it served
+	return err
+}

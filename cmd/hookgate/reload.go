@@ -1,0 +1,40 @@
+package main
+
+import (
+	"github.com/hookgate/hookgate/configs"
+)
+
+// reload reads the configuration again and takes over sources and destinations without dropping a request. A bad file
+// changes nothing. Listeners and the journal stay as they are until the next start, which the log says.
+func (p *program) reload(path string) {
+	c, warnings, err := configs.Load(path, p.main.Env, rules())
+	if err != nil {
+		p.log.Error().Err(err).Msg("configuration not taken over; the old one goes on")
+		return
+	}
+	sources, err := buildSources(c)
+	if err == nil {
+		// Destinations first, so that an event of a new source finds the queue it is meant for.
+		err = p.targets.set(c)
+	}
+	if err != nil {
+		p.log.Error().Err(err).Msg("configuration not taken over; the old one goes on")
+		return
+	}
+	p.gateway.SetSources(sources)
+	for _, w := range warnings {
+		p.log.Warn().Msg(w.Error())
+	}
+	for option, changed := range map[string]bool{
+		"listen":  c.Listen != p.config.Listen,
+		"admin":   c.Admin.Listen != p.config.Admin.Listen || string(c.Admin.Token.Reveal()) != string(p.config.Admin.Token.Reveal()),
+		"journal": c.Journal.Path() != p.config.Journal.Path(),
+		"limits":  c.Limits != p.config.Limits,
+		"log":     c.Log != p.config.Log,
+	} {
+		if changed {
+			p.log.Warn().Str("option", option).Msg("the change takes effect at the next start")
+		}
+	}
+	p.log.Info().Int("sources", len(c.Sources)).Int("destinations", len(c.Destinations)).Msg("configuration taken over")
+}

@@ -1,0 +1,38 @@
+package main
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/hookgate/hookgate/admin"
+	"github.com/hookgate/hookgate/forward"
+)
+
+// snapshotTimeout bounds what a scrape may ask of the journal.
+const snapshotTimeout = 2 * time.Second
+
+// snapshot gathers what the gauges show.
+func (p *program) snapshot(logDropped uint64) admin.Snapshot {
+	ctx, cancel := context.WithTimeout(context.Background(), snapshotTimeout)
+	defer cancel()
+	kept := p.journal.Stats(ctx)
+	s := admin.Snapshot{
+		JournalReady: p.journal.Ready() == nil,
+		LastSequence: kept.Last,
+		JournalBytes: kept.FileSize + kept.LogSize,
+		JournalQueue: kept.Queue,
+		JournalLost:  kept.Missing,
+		LogDropped:   logDropped,
+	}
+	running := p.targets.stats()
+	for _, name := range slices.Sorted(maps.Keys(running)) {
+		r, waits := running[name], kept.Destinations[name]
+		s.Destinations = append(s.Destinations, admin.DestinationSnapshot{
+			Name: name, Delivered: r.Delivered, Failed: r.Failed, DeadLetters: waits.DeadLetters, Parked: waits.Parked,
+			Backlog: waits.Backlog, InFlight: int64(r.InFlight), Up: r.State == forward.Running,
+		})
+	}
+	return s
+}

@@ -1,0 +1,87 @@
+// Package configs reads the configuration file: strictly, all problems at once, each with its line and column. It also
+// writes the JSON Schema and the reference page, from the same struct tags that the loader goes by.
+package configs
+
+import (
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/hookgate/hookgate"
+)
+
+// Config is one configuration file with every default filled in and every secret resolved.
+type Config struct {
+	Listen       string                         `yaml:"listen" doc:"address that the providers reach" default:"127.0.0.1:8080"`
+	PublicURL    string                         `yaml:"public_url" doc:"what the providers call, without a slash at its end; Bird signs it"`
+	Admin        Admin                          `yaml:"admin" doc:"the operator's API and pages"`
+	Journal      Journal                        `yaml:"journal" doc:"where events are kept"`
+	Limits       Limits                         `yaml:"limits" doc:"what the gateway takes on at once"`
+	Log          Log                            `yaml:"log" doc:"the gateway's own log"`
+	Sources      []Source                       `yaml:"sources" doc:"who sends webhooks"`
+	Destinations []hookgate.DestinationSettings `yaml:"destinations" doc:"where events go"`
+}
+
+// Admin is the operator's listener.
+type Admin struct {
+	Listen string          `yaml:"listen" doc:"address of the admin API; needs a token unless it is a loopback one" default:"127.0.0.1:8081"`
+	Token  hookgate.Secret `yaml:"token" doc:"what a caller of the admin API proves itself with; at least 16 bytes are wise"`
+}
+
+// Journal says where events are kept, and for how long.
+type Journal struct {
+	URL       hookgate.Secret `yaml:"url" doc:"sqlite://PATH; a relative path starts at the working directory" default:"sqlite://hookgate.db" literal:"true"`
+	Retention time.Duration   `yaml:"retention" doc:"how long events are kept once every destination has them" default:"168h"`
+	MaxSize   Size            `yaml:"max_size" doc:"from nine tenths of it delivered events are removed early, and at it deliveries are answered 503; without it age alone decides"`
+	MinFree   Size            `yaml:"min_free" doc:"deliveries are answered 503 while the disk has less room than this; a tenth of the disk where that is less" default:"256MiB"`
+}
+
+// Path is the file that a sqlite URL names.
+func (j Journal) Path() string { return strings.TrimPrefix(string(j.URL.Reveal()), sqliteScheme) }
+
+// Limits bounds what strangers and senders can make the gateway do.
+type Limits struct {
+	Strangers Rate `yaml:"strangers" doc:"failed authentications of one address (IPv6: one /64)" default:"120/m"`
+	InFlight  int  `yaml:"in_flight" doc:"requests that are worked on at once; more are answered 503" default:"1024"`
+}
+
+// Log says what the gateway logs about itself.
+type Log struct {
+	Level string `yaml:"level" doc:"the least that is logged" enum:"debug,info,warn,error" default:"info"`
+}
+
+// Source is one address that a provider calls.
+type Source struct {
+	Name         string                  `yaml:"name" doc:"1 to 64 of a-z, 0-9 and -; part of every event's id, so a new name makes every event new"`
+	Provider     string                  `yaml:"provider" doc:"who sends"`
+	Path         string                  `yaml:"path" doc:"where it listens; /hooks/ and the name unless set"`
+	Auth         []hookgate.AuthSettings `yaml:"auth" doc:"how a delivery is authenticated; all entries must pass"`
+	Dedupe       Dedupe                  `yaml:"dedupe" doc:"what counts as the same event"`
+	Destinations []string                `yaml:"destinations" doc:"names of destinations; all unless set"`
+	Timezone     string                  `yaml:"timezone" doc:"IANA name of the zone of times that come without one; only for providers that send such times (netcore: Asia/Kolkata unless set)"`
+	Event        string                  `yaml:"event" doc:"names the event of a body that names none; unknown unless set"`
+	Malformed    string                  `yaml:"malformed" doc:"what becomes of an authenticated body that cannot be read: kept and answered 200, or answered 400" enum:"quarantine,reject" default:"quarantine"`
+	MaxBody      Size                    `yaml:"max_body" doc:"a larger body is answered 413" default:"1MiB"`
+	Rate         Rate                    `yaml:"rate" doc:"authenticated deliveries; more are answered 429; no bound unless set"`
+}
+
+// Dedupe says when an event counts as one that was here before.
+type Dedupe struct {
+	Window time.Duration `yaml:"window" doc:"how long an event is remembered; the provider's own unless set"`
+	By     string        `yaml:"by" doc:"event forwards an event once, attempt forwards each attempt once" enum:"event,attempt" default:"event"`
+}
+
+// loopback reports whether only this machine can reach the address. A name other than localhost may resolve to
+// anything, so it does not count.
+func loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}

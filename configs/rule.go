@@ -1,0 +1,155 @@
+package configs
+
+// Rule identifies what the loader checks. There is a bad file for each, of the same name.
+type Rule int
+
+// The rules of the file's form.
+const (
+	YAMLSyntax Rule = iota
+	YAMLDepth
+	YAMLAlias
+	YAMLTag
+	EmptyFile
+	SecondDocument
+	UnknownKey
+	RepeatedKey
+	RequiredKey
+	NullValue
+	EmptyValue
+	WrongType
+	UnquotedText
+	ControlCharacter
+	Placeholder
+	NotListed
+	RepeatedItem
+	BadNumber
+	BadDuration
+	BadSize
+	BadRate
+
+	// The rules of references.
+	SecretLiteral
+	SecretName
+	SecretUnset
+	SecretBlank
+	SecretOwnName
+	SecretPlaceholder
+	SecretSpace
+	SecretFile
+	SecretFileSize
+	SecretFileOpen
+	URLLiteral
+	URLPassword
+
+	// The rules of what the file says.
+	ListenAddress
+	PublicURL
+	AdminListen
+	AdminToken
+	AdminTokenShort
+	JournalURL
+	JournalRedis
+	NoSources
+	NoDestinations
+	SourceName
+	DuplicateSource
+	SourcePath
+	DuplicatePath
+	SourceDestination
+	NoAuth
+	NoneWithOthers
+	NoneWarned
+	AuthSettings
+	AuthWarning
+	WindowFreshness
+	TimezoneName
+	TimezoneProvider
+	EventName
+	DestinationName
+	DuplicateDestination
+	DestinationSettings
+	DestinationWarning
+	SameFile
+	UnusedDestination
+	MatchName
+
+	ruleCount
+)
+
+var ruleNames = [ruleCount]string{
+	YAMLSyntax:           "yaml-syntax",
+	YAMLDepth:            "yaml-depth",
+	YAMLAlias:            "yaml-alias",
+	YAMLTag:              "yaml-tag",
+	EmptyFile:            "empty-file",
+	SecondDocument:       "second-document",
+	UnknownKey:           "unknown-key",
+	RepeatedKey:          "repeated-key",
+	RequiredKey:          "required-key",
+	NullValue:            "null-value",
+	EmptyValue:           "empty-value",
+	WrongType:            "wrong-type",
+	UnquotedText:         "unquoted-text",
+	ControlCharacter:     "control-character",
+	Placeholder:          "placeholder",
+	NotListed:            "not-listed",
+	RepeatedItem:         "repeated-item",
+	BadNumber:            "bad-number",
+	BadDuration:          "bad-duration",
+	BadSize:              "bad-size",
+	BadRate:              "bad-rate",
+	SecretLiteral:        "secret-literal",
+	SecretName:           "secret-name",
+	SecretUnset:          "secret-unset",
+	SecretBlank:          "secret-blank",
+	SecretOwnName:        "secret-own-name",
+	SecretPlaceholder:    "secret-placeholder",
+	SecretSpace:          "secret-space",
+	SecretFile:           "secret-file",
+	SecretFileSize:       "secret-file-size",
+	SecretFileOpen:       "secret-file-open",
+	URLLiteral:           "url-literal",
+	URLPassword:          "url-password",
+	ListenAddress:        "listen-address",
+	PublicURL:            "public-url",
+	AdminListen:          "admin-listen",
+	AdminToken:           "admin-token",
+	AdminTokenShort:      "admin-token-short",
+	JournalURL:           "journal-url",
+	JournalRedis:         "journal-redis",
+	NoSources:            "no-sources",
+	NoDestinations:       "no-destinations",
+	SourceName:           "source-name",
+	DuplicateSource:      "duplicate-source",
+	SourcePath:           "source-path",
+	DuplicatePath:        "duplicate-path",
+	SourceDestination:    "source-destination",
+	NoAuth:               "no-auth",
+	NoneWithOthers:       "none-with-others",
+	NoneWarned:           "none-warned",
+	AuthSettings:         "auth-settings",
+	AuthWarning:          "auth-warning",
+	WindowFreshness:      "window-freshness",
+	TimezoneName:         "timezone-name",
+	TimezoneProvider:     "timezone-provider",
+	EventName:            "event-name",
+	DestinationName:      "destination-name",
+	DuplicateDestination: "duplicate-destination",
+	DestinationSettings:  "destination-settings",
+	DestinationWarning:   "destination-warning",
+	SameFile:             "same-file",
+	UnusedDestination:    "unused-destination",
+	MatchName:            "match-name",
+}
+
+// String is the rule's name, the word that its bad file is called by.
+func (r Rule) String() string { return ruleNames[r] }
+
+// AllRules lists every rule.
+func AllRules() []Rule {
+	all := make([]Rule, ruleCount)
+	for i := range all {
+		all[i] = Rule(i)
+	}
+	return all
+}

@@ -1,0 +1,51 @@
+package configs
+
+import (
+	"time"
+
+	"github.com/hookgate/hookgate"
+)
+
+// Rules are what the loader cannot know itself, because the folders beside it do. A nil function knows nothing and
+// objects to nothing.
+type Rules struct {
+	Providers        []string
+	Schemes          []string
+	DestinationTypes []string
+
+	// Auth and Destination judge one entry. Their error is a hookgate.Problems, whose fields are resolved to lines, or
+	// any other error, which is reported at the entry. They are asked only about entries that could be read.
+	Auth        func(hookgate.AuthSettings) error
+	Destination func(hookgate.DestinationSettings) error
+	// AuthWarnings and DestinationWarnings name what is allowed but unwise.
+	AuthWarnings        func(hookgate.AuthSettings) []hookgate.Problem
+	DestinationWarnings func(hookgate.DestinationSettings) []hookgate.Problem
+
+	// Window is how long events of the provider are remembered unless the source says so; 0 where it has no default.
+	Window func(provider string) time.Duration
+	// Freshness is how long, back plus ahead, the scheme accepts one signed time; 0 where it signs none.
+	Freshness func(scheme string) time.Duration
+	// Timezone is the provider's default zone, or empty where its times carry their own and timezone is refused.
+	Timezone func(provider string) string
+}
+
+func (r Rules) window(provider string) time.Duration {
+	if r.Window == nil {
+		return 0
+	}
+	return r.Window(provider)
+}
+
+func (r Rules) freshness(scheme string) time.Duration {
+	if r.Freshness == nil {
+		return 0
+	}
+	return r.Freshness(scheme)
+}
+
+func (r Rules) timezone(provider string) string {
+	if r.Timezone == nil {
+		return ""
+	}
+	return r.Timezone(provider)
+}

@@ -1,0 +1,178 @@
+package hookgate
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+	"unicode/utf8"
+)
+
+const hexDigits = "0123456789abcdef"
+
+// timeForm is RFC 3339 with exactly three decimals; Format cuts the rest and does not round.
+const timeForm = "2006-01-02T15:04:05.000Z"
+
+// AppendEnvelope writes the event as a CloudEvents 1.0 structured-mode JSON object. The payload goes in untouched; bytes
+// that are not UTF-8 cannot stand in JSON and go to data_base64.
+func (e *Event) AppendEnvelope(dst []byte) []byte { return e.appendWith(dst, false) }
+
+// AppendLine writes the same object as one line, without the line break at its end: white space between the JSON tokens
+// of the payload is left out where it would break the line.
+func (e *Event) AppendLine(dst []byte) []byte { return e.appendWith(dst, true) }
+
+func (e *Event) appendWith(dst []byte, oneLine bool) []byte {
+	dst = e.appendMembers(dst)
+	switch {
+	case !utf8.Valid(e.Data):
+		dst = append(dst, `,"data_base64":"`...)
+		dst = base64.StdEncoding.AppendEncode(dst, e.Data)
+		dst = append(dst, '"')
+	case e.ContentType != JSON:
+		dst = append(dst, `,"data":`...)
+		dst = appendString(dst, string(e.Data))
+	case oneLine:
+		dst = append(dst, `,"data":`...)
+		dst = appendCompact(dst, e.Data)
+	default:
+		dst = append(dst, `,"data":`...)
+		dst = append(dst, e.Data...)
+	}
+	return append(dst, '}')
+}
+
+// AppendAttributes writes the envelope without its data: the form in which a journal keeps it beside the payload.
+func (e *Event) AppendAttributes(dst []byte) []byte { return append(e.appendMembers(dst), '}') }
+
+func (e *Event) appendMembers(dst []byte) []byte {
+	dst = append(dst, `{"specversion":"1.0"`...)
+	e.Attributes(func(name, value string) {
+		dst = append(dst, ',', '"')
+		dst = append(dst, name...)
+		dst = append(dst, '"', ':')
+		if name == "attempt" { // the one attribute that is a number
+			dst = append(dst, value...)
+			return
+		}
+		dst = appendString(dst, value)
+	})
+	return dst
+}
+
+// Attributes calls yield with every attribute that has a value, in the envelope's order, specversion left out.
+func (e *Event) Attributes(yield func(name, value string)) {
+	some := func(name, value string) {
+		if value != "" {
+			yield(name, value)
+		}
+	}
+	some("id", e.ID)
+	yield("source", "/hookgate/"+e.Provider+"/"+e.Source)
+	some("type", e.Type)
+	some("subject", e.Subject)
+	yield("time", e.Time.UTC().Format(timeForm))
+	some("datacontenttype", e.ContentType)
+	some("provider", e.Provider)
+	some("tenant", e.Tenant)
+	some("entitytype", e.EntityType)
+	some("entityid", e.Subject)
+	some("action", e.Action)
+	yield("attempt", strconv.Itoa(e.Attempt))
+	some("nativeid", e.NativeID)
+	yield("receivedtime", e.Received.UTC().Format(timeForm))
+	some("timesource", e.TimeSource)
+	some("verifiedby", e.VerifiedBy)
+	some("keyid", e.KeyID)
+	some("partitionkey", e.PartitionKey)
+	some("rawsha256", e.RawSHA256)
+}
+
+// attributes is the stored form, for reading back.
+type attributes struct {
+	ID              string    `json:"id"`
+	Source          string    `json:"source"`
+	Type            string    `json:"type"`
+	Subject         string    `json:"subject"`
+	Time            time.Time `json:"time"`
+	DataContentType string    `json:"datacontenttype"`
+	Provider        string    `json:"provider"`
+	Tenant          string    `json:"tenant"`
+	EntityType      string    `json:"entitytype"`
+	Action          string    `json:"action"`
+	Attempt         int       `json:"attempt"`
+	NativeID        string    `json:"nativeid"`
+	ReceivedTime    time.Time `json:"receivedtime"`
+	TimeSource      string    `json:"timesource"`
+	VerifiedBy      string    `json:"verifiedby"`
+	KeyID           string    `json:"keyid"`
+	PartitionKey    string    `json:"partitionkey"`
+	RawSHA256       string    `json:"rawsha256"`
+}
+
+// ParseAttributes reads back what AppendAttributes wrote; Data is the caller's to fill in.
+func ParseAttributes(b []byte) (*Event, error) {
+	var a attributes
+	if err := json.Unmarshal(b, &a); err != nil {
+		return nil, fmt.Errorf("stored envelope: %w", err)
+	}
+	prefix := "/hookgate/" + a.Provider + "/"
+	if len(a.Source) <= len(prefix) || a.Source[:len(prefix)] != prefix {
+		return nil, fmt.Errorf("stored envelope: source %q does not fit provider %q", a.Source, a.Provider)
+	}
+	return &Event{
+		ID: a.ID, Provider: a.Provider, Source: a.Source[len(prefix):], Type: a.Type, Subject: a.Subject,
+		Time: a.Time, ContentType: a.DataContentType, Tenant: a.Tenant, EntityType: a.EntityType, Action: a.Action,
+		Attempt: a.Attempt, NativeID: a.NativeID, Received: a.ReceivedTime, TimeSource: a.TimeSource,
+		VerifiedBy: a.VerifiedBy, KeyID: a.KeyID, PartitionKey: a.PartitionKey, RawSHA256: a.RawSHA256,
+	}, nil
+}
+
+// appendString writes s as a JSON string. It must be our own: the standard encoder goes through reflection and escapes
+// <, > and &, and this runs for every attribute of every event.
+func appendString(dst []byte, s string) []byte {
+	dst = append(dst, '"')
+	start := 0
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c >= 0x20 && c != '"' && c != '\\' {
+			continue
+		}
+		dst = append(dst, s[start:i]...)
+		switch c {
+		case '"', '\\':
+			dst = append(dst, '\\', c)
+		case '\n':
+			dst = append(dst, '\\', 'n')
+		case '\r':
+			dst = append(dst, '\\', 'r')
+		case '\t':
+			dst = append(dst, '\\', 't')
+		default:
+			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+		}
+		start = i + 1
+	}
+	dst = append(dst, s[start:]...)
+	return append(dst, '"')
+}
+
+// appendCompact drops the white space between the tokens of src, which must be valid JSON.
+func appendCompact(dst, src []byte) []byte {
+	inText := false
+	for i := 0; i < len(src); i++ {
+		c := src[i]
+		switch {
+		case inText && c == '\\':
+			dst = append(dst, c, src[i+1])
+			i++
+			continue
+		case c == '"':
+			inText = !inText
+		case !inText && (c == ' ' || c == '\n' || c == '\r' || c == '\t'):
+			continue
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}

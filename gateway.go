@@ -1,0 +1,121 @@
+// Package hookgate is the domain of the gateway: the types that travel through it and the pipeline that every delivery
+// takes. It knows no provider, no scheme, no queue and no database; the folders beside it do, and cmd/hookgate wires
+// them together.
+package hookgate
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+)
+
+// Gateway takes deliveries in. Its fields are set before the first request; the sources can be replaced at any time.
+type Gateway struct {
+	Journal Journal
+	Now     func() time.Time
+	// Strangers is spent by failed authentications, one budget an address, so that guessing is slow and a flood of
+	// forgeries costs the authentic sender nothing. Nil means no bound.
+	Strangers Budget
+
+	sources atomic.Pointer[map[string]*Source]
+}
+
+// Journal keeps events. Accept dedupes and appends all events of a request in one atomic and durable step, and answers
+// one Result per event, in order. It returns only when what it reports is on stable storage; a duplicate, too, is
+// reported only once the first copy is. The error is a *Error with code Unavailable.
+type Journal interface {
+	Accept(ctx context.Context, req *Request, events []*Event) ([]Result, error)
+}
+
+// acceptTimeout is how long a provider waits for the journal. The shortest provider time-out is 5 s (SalesIQ), and the
+// answer must be on its way well before.
+const acceptTimeout = 3 * time.Second
+
+// Receive is the whole inbound path. Nothing is acknowledged before Accept returns, and nothing of a stranger reaches
+// the quota, the reader or the journal.
+func (g *Gateway) Receive(ctx context.Context, src *Source, req *Request) (Outcome, error) {
+	if src.probes(req) { // a set-up call carries no proof: answered, nothing stored
+		return Outcome{Kind: Probe}, nil
+	}
+	verdict, err := Authenticate(src.Verifiers, req, req.ReceivedAt) // every listed scheme, over the raw bytes
+	if err != nil {
+		return Outcome{}, g.refused(req, err)
+	}
+	if err := src.spend(); err != nil {
+		return Outcome{Verdict: verdict}, err
+	}
+	events := src.Reader.Normalize(req, verdict) // total: the worst case is a quarantined event
+	if len(events) == 0 {
+		return Outcome{Kind: Probe, Verdict: verdict}, nil
+	}
+	if err := src.readable(events); err != nil {
+		return Outcome{Verdict: verdict}, err
+	}
+	for _, e := range events {
+		e.Seal(src, req, verdict)
+	}
+	ctx, cancel := context.WithTimeout(ctx, acceptTimeout)
+	defer cancel()
+	results, err := g.Journal.Accept(ctx, req, events) // dedupe and append, durable, in one step
+	if err != nil {
+		return Outcome{Verdict: verdict}, err // the provider sends it again
+	}
+	return Outcome{Kind: kindOf(events, results), Verdict: verdict, Events: events, Results: results}, nil
+}
+
+// refused spends the stranger's budget and turns the answer into 429 when none is left. The verifier has always judged
+// first: an authentic delivery from the same address is never refused for what others sent.
+func (g *Gateway) refused(req *Request, err error) error {
+	if g.Strangers == nil {
+		return err
+	}
+	wait, ok := g.Strangers.Take(req.Remote.String())
+	if ok {
+		return err
+	}
+	e := AsError(err)
+	return &Error{Code: OverLimit, Reason: e.Reason, Detail: "too many failed authentications from this address; last: " + e.Error(), RetryAfter: wait, Err: err}
+}
+
+// spend takes one of the source's quota of authenticated deliveries.
+func (s *Source) spend() error {
+	if s.Quota == nil {
+		return nil
+	}
+	if wait, ok := s.Quota.Take(s.Name); !ok {
+		return &Error{Code: OverLimit, Detail: "the source is over its rate", Hint: "raise the source's rate", RetryAfter: wait}
+	}
+	return nil
+}
+
+// readable refuses a request of which nothing could be read, where the source wants that.
+func (s *Source) readable(events []*Event) error {
+	if !s.RejectMalformed {
+		return nil
+	}
+	for _, e := range events {
+		if e.Quarantine == "" {
+			return nil
+		}
+	}
+	return Errorf(Malformed, "%s", events[0].Quarantine)
+}
+
+// SetSources replaces all sources at once; requests under way keep the one they have.
+func (g *Gateway) SetSources(sources []*Source) {
+	byPath := make(map[string]*Source, len(sources))
+	for _, s := range sources {
+		byPath[s.Path] = s
+	}
+	g.sources.Store(&byPath)
+}
+
+// Source finds the source that listens at exactly this escaped path.
+func (g *Gateway) Source(path string) (*Source, bool) {
+	m := g.sources.Load()
+	if m == nil {
+		return nil, false
+	}
+	s, ok := (*m)[path]
+	return s, ok
+}

@@ -1,0 +1,135 @@
+package hookgate
+
+import (
+	"errors"
+	"io"
+	"math"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+const allowedMethods = "GET, HEAD, POST"
+
+// ServeHTTP takes one delivery and answers it by the table of docs/answers.md. A stranger sees a status and nothing else.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	report := ReportOf(w)
+	src, ok := g.Source(r.URL.EscapedPath())
+	if !ok { // before the body is read
+		g.fail(w, report, Errorf(UnknownSource, "no source listens at this path"))
+		return
+	}
+	report.Source, report.Provider = src.Name, src.Provider
+	req, err := g.read(w, r, src, report.RequestID)
+	if err != nil {
+		g.fail(w, report, err)
+		return
+	}
+	report.Bytes = len(req.Body)
+	outcome, err := g.Receive(r.Context(), src, req)
+	report.Outcome = outcome
+	if err != nil {
+		g.fail(w, report, err)
+		return
+	}
+	succeed(w, src, req, outcome)
+}
+
+// read takes the raw body once, within the source's limit. A set-up call by HEAD or GET has none that matters.
+func (g *Gateway) read(w http.ResponseWriter, r *http.Request, src *Source, id string) (*Request, error) {
+	req := &Request{ID: id, Method: r.Method, Target: target(r), Header: r.Header, Remote: remote(r), ReceivedAt: g.Now()}
+	switch r.Method {
+	case http.MethodHead, http.MethodGet:
+		return req, nil
+	case http.MethodPost:
+	default:
+		return nil, Errorf(WrongMethod, "method %q", r.Method)
+	}
+	if len(r.Trailer) > 0 {
+		return nil, Refuse(HeaderDoubled, "the request announces trailers; a header that arrives after the body proves nothing")
+	}
+	for _, v := range r.Header["Content-Encoding"] {
+		if !strings.EqualFold(strings.TrimSpace(v), "identity") {
+			return nil, Errorf(WrongEncoding, "the body is encoded; only the bytes as signed can be verified")
+		}
+	}
+	if r.ContentLength > src.MaxBody {
+		w.Header().Set("Connection", "close") // the rest is not read
+		return nil, Errorf(TooLarge, "the body announces %d bytes, the limit is %d", r.ContentLength, src.MaxBody)
+	}
+	body, err := readBody(http.MaxBytesReader(w, r.Body, src.MaxBody), r.ContentLength)
+	if err != nil {
+		w.Header().Set("Connection", "close") // what follows on this connection is not to be trusted
+		if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
+			return nil, Errorf(TooLarge, "the body is larger than %d bytes", src.MaxBody)
+		}
+		return nil, Errorf(BrokenBody, "the body broke off: %w", err)
+	}
+	req.Body = body
+	return req, nil
+}
+
+// readBody reads all, into a buffer of the right size where the length is announced.
+func readBody(r io.Reader, length int64) ([]byte, error) {
+	if length < 0 {
+		return io.ReadAll(r)
+	}
+	body := make([]byte, length)
+	_, err := io.ReadFull(r, body)
+	return body, err
+}
+
+// succeed answers 200, which every one of the providers counts as success.
+func succeed(w http.ResponseWriter, src *Source, req *Request, outcome Outcome) {
+	h := w.Header()
+	h["Hookgate-Outcome"] = []string{string(outcome.Kind)}
+	if len(outcome.Events) == 1 && outcome.Events[0].Quarantine == "" {
+		h["Hookgate-Event-Id"] = []string{outcome.Events[0].ID}
+	}
+	var body []byte
+	if replier, ok := src.Reader.(Replier); ok && req.Method == http.MethodPost {
+		contentType, b := replier.Reply(req)
+		if body = b; len(body) > 0 {
+			h.Set("Content-Type", contentType)
+		}
+	}
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	w.WriteHeader(http.StatusOK)
+	_, _ = w.Write(body) // a sender that has gone sends the delivery again and meets its marker
+}
+
+// fail answers with the status of the error's code and no word about why.
+func (g *Gateway) fail(w http.ResponseWriter, report *Report, err error) {
+	e := AsError(err)
+	report.Err = e
+	h := w.Header()
+	if e.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
+	}
+	if e.Code == WrongMethod {
+		h.Set("Allow", allowedMethods)
+	}
+	h["Content-Length"] = []string{"0"}
+	w.WriteHeader(e.Code.Status())
+}
+
+// target is path and query as they stood in the request line; an absolute-form one loses its scheme and host.
+func target(r *http.Request) string {
+	if strings.HasPrefix(r.RequestURI, "/") {
+		return r.RequestURI
+	}
+	t := r.URL.EscapedPath()
+	if r.URL.RawQuery != "" || r.URL.ForceQuery {
+		t += "?" + r.URL.RawQuery
+	}
+	return t
+}
+
+func remote(r *http.Request) netip.Addr {
+	ap, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return ap.Addr().Unmap()
+}

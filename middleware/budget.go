@@ -1,0 +1,80 @@
+package middleware
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/ulule/limiter/v3"
+	"github.com/ulule/limiter/v3/drivers/store/memory"
+)
+
+// Budget allows so many per period for each key, in fixed windows (so up to twice the rate around the edge of one). It
+// is a hookgate.Budget.
+type Budget struct {
+	limiter *limiter.Limiter
+	period  time.Duration
+
+	mu    sync.Mutex
+	keys  map[string]struct{} // seen in this generation
+	since time.Time
+}
+
+// maxKeys bounds the memory that strangers can take: about 10 MB.
+const maxKeys = 50_000
+
+// NewBudget allows limit per period for each key. It runs by the machine's clock, as the limiter's store does.
+func NewBudget(limit int64, period time.Duration) *Budget {
+	store := memory.NewStoreWithOptions(limiter.StoreOptions{CleanUpInterval: max(period, 30*time.Second)})
+	return &Budget{
+		limiter: limiter.New(store, limiter.Rate{Limit: limit, Period: period}),
+		period:  period,
+		keys:    make(map[string]struct{}),
+		since:   time.Now(),
+	}
+}
+
+// Take spends one of key's budget.
+func (b *Budget) Take(key string) (time.Duration, bool) {
+	c, err := b.limiter.Get(context.Background(), b.bounded(block(key)))
+	if err != nil { // the memory store has no error to give; fail closed if it ever does
+		return b.period, false
+	}
+	if !c.Reached {
+		return 0, true
+	}
+	return max(time.Until(time.Unix(c.Reset, 0)), time.Second), false
+}
+
+// bounded puts every key beyond the most into one shared budget until the generation ends, so that a sender with a
+// million addresses cannot grow the table.
+func (b *Budget) bounded(key string) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if time.Since(b.since) >= b.period {
+		clear(b.keys)
+		b.since = time.Now()
+	}
+	if _, ok := b.keys[key]; ok {
+		return key
+	}
+	if len(b.keys) >= maxKeys {
+		return "the rest"
+	}
+	b.keys[key] = struct{}{}
+	return key
+}
+
+// block is the unit that one party controls: an IPv4 address, an IPv6 /64; any other key stands for itself.
+func block(key string) string {
+	addr, err := netip.ParseAddr(key)
+	if err != nil || addr.Is4() || addr.Is4In6() {
+		return key
+	}
+	p, err := addr.WithZone("").Prefix(64)
+	if err != nil {
+		return key
+	}
+	return p.String()
+}

@@ -1,0 +1,59 @@
+package hookgate
+
+import (
+	"crypto/sha256"
+	"net/http"
+	"net/netip"
+	"time"
+)
+
+// Request is one delivery as it came in: nothing of it has been parsed, decoded or cleaned.
+type Request struct {
+	ID         string // ours, for the log line and the answer
+	Method     string
+	Target     string      // path and query exactly as received, such as /hooks/care?team=a%20b
+	Header     http.Header // names in canonical form; the values of one name in the order received
+	Body       []byte      // raw, at most the source's limit
+	Remote     netip.Addr  // the peer's address
+	ReceivedAt time.Time   // every window and every stored time is measured from here
+
+	digest    [sha256.Size]byte
+	hasDigest bool
+}
+
+// BodySHA256 is the digest of the raw body, computed once. A Request belongs to one goroutine.
+func (r *Request) BodySHA256() [sha256.Size]byte {
+	if !r.hasDigest {
+		r.digest, r.hasDigest = sha256.Sum256(r.Body), true
+	}
+	return r.digest
+}
+
+// One gives the value of a header that must be there exactly once: none at all, an empty one and two equal ones are
+// refused alike. Header.Get would take the first of two and let a sender choose which one is checked. The name must be
+// in canonical form (http.CanonicalHeaderKey).
+func (r *Request) One(name string) (string, error) {
+	values := r.Header[name]
+	switch {
+	case len(values) == 0 || (len(values) == 1 && values[0] == ""):
+		return "", Refuse(HeaderMissing, "no %s header", name)
+	case len(values) > 1:
+		return "", Refuse(HeaderDoubled, "%d %s headers, expected exactly one", len(values), name)
+	}
+	return values[0], nil
+}
+
+// StoredHeader is the header as it is kept with the event: whole, but for credentials, which are kept as [secret].
+// Signature headers stay, because without them nobody can verify the delivery again.
+func (r *Request) StoredHeader() http.Header {
+	kept := make(http.Header, len(r.Header))
+	for name, values := range r.Header {
+		switch name {
+		case "Authorization", "Proxy-Authorization", "Cookie":
+			kept[name] = []string{redacted}
+		default:
+			kept[name] = values
+		}
+	}
+	return kept
+}

@@ -1,0 +1,53 @@
+package hookgate
+
+import "time"
+
+// The settings that more than one folder needs. The loader in configs fills them, cmd hands them to the registries of
+// verifiers and forward. The tag doc is the reference documentation of the option.
+
+// AuthSettings is one entry under a source's auth.
+type AuthSettings struct {
+	Scheme   string   `yaml:"scheme" doc:"how the provider proves who it is"`
+	Secrets  []Secret `yaml:"secrets" doc:"shared secrets or tokens, alternatives for rotation"`
+	Keys     []Secret `yaml:"keys" doc:"public keys (PEM, bare base64 or a JWK set), alternatives for rotation"`
+	Users    []Secret `yaml:"users" doc:"references to user:password pairs, alternatives"`
+	Prefix   *string  `yaml:"prefix" doc:"the word before the token; may be empty" default:"Bearer"`
+	Issuer   string   `yaml:"issuer" doc:"the token's iss must equal it"`
+	Audience string   `yaml:"audience" doc:"must be among the token's aud"`
+	Encoding string   `yaml:"encoding" doc:"of the signature" enum:"hex,HEX,base64" default:"hex"`
+
+	// PublicURL is the configuration's public_url, which Bird signs; the loader puts it here.
+	PublicURL string `yaml:"-"`
+}
+
+// DestinationSettings is one entry under destinations.
+type DestinationSettings struct {
+	Name         string        `yaml:"name" doc:"of the destination, in logs and metrics"`
+	Type         string        `yaml:"type" doc:"which queue it is"`
+	URL          Secret        `yaml:"url" doc:"where it is; written out, or a reference when it holds a password" literal:"true"`
+	Stream       string        `yaml:"stream" doc:"redis-stream: the stream's key"`
+	MaxLen       int64         `yaml:"max_len" doc:"redis-stream: cut the stream to about this many entries; 0 never cuts" default:"0"`
+	Path         string        `yaml:"path" doc:"file: where the lines go"`
+	Mode         string        `yaml:"mode" doc:"http: CloudEvents mode" enum:"structured,binary" default:"structured"`
+	Secrets      []Secret      `yaml:"secrets" doc:"http: Standard Webhooks secrets (whsec_...), each signs"`
+	AllowPrivate bool          `yaml:"allow_private" doc:"http: may resolve to a private address; one that is written out always may" default:"false"`
+	Timeout      time.Duration `yaml:"timeout" doc:"of one attempt" default:"15s"`
+	Window       int           `yaml:"window" doc:"unconfirmed events at most" default:"256"`
+	Match        Match         `yaml:"match" doc:"which events go there; all without it"`
+	Retry        RetrySettings `yaml:"retry" doc:"what happens to an event that is refused"`
+}
+
+// Match selects events. Each list that is given must have a member that fits; * in a type stands for any run of characters.
+type Match struct {
+	Provider   []string `yaml:"provider" doc:"names of providers"`
+	Source     []string `yaml:"source" doc:"names of sources"`
+	Type       []string `yaml:"type" doc:"globs over the type, such as salesiq.conversation.*"`
+	EntityType []string `yaml:"entitytype" doc:"entity types"`
+}
+
+// RetrySettings is the schedule of one refused event: attempt n waits backoff * 2^(n-1), at most max_backoff, with jitter.
+type RetrySettings struct {
+	Attempts   int           `yaml:"attempts" doc:"before the event becomes a dead letter" default:"12"`
+	Backoff    time.Duration `yaml:"backoff" doc:"before the second attempt" default:"1s"`
+	MaxBackoff time.Duration `yaml:"max_backoff" doc:"between attempts at most" default:"5m"`
+}

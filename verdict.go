@@ -1,0 +1,67 @@
+package hookgate
+
+import (
+	"strings"
+	"time"
+)
+
+// Verifier checks one scheme over the raw request. It is pure: no clock, no network, no globals; now is the time of
+// receipt. An error is a *Error with code Unauthenticated and a Reason.
+type Verifier interface {
+	Verify(req *Request, now time.Time) (Proof, error)
+}
+
+// Proof is what one passed scheme vouches for.
+type Proof struct {
+	Scheme     string // the scheme's name, as in the configuration
+	KeyID      string // which of the keys matched; empty for a scheme without keys
+	SignedTime string // the text of the time that the signature covers; empty where none is signed
+}
+
+// Verdict lists the schemes that passed. The zero value says that nothing was proved.
+type Verdict []Proof
+
+// Authenticate lets every verifier judge the request. All must pass, and without a verifier nothing does.
+func Authenticate(verifiers []Verifier, req *Request, now time.Time) (Verdict, error) {
+	if len(verifiers) == 0 {
+		return nil, Refuse(NoVerifier, "the source has no auth entry")
+	}
+	verdict := make(Verdict, 0, len(verifiers))
+	for _, v := range verifiers {
+		proof, err := v.Verify(req, now)
+		if err != nil {
+			return nil, err
+		}
+		verdict = append(verdict, proof)
+	}
+	return verdict, nil
+}
+
+// Schemes names the schemes that passed, joined by commas.
+func (v Verdict) Schemes() string { return v.join(func(p Proof) string { return p.Scheme }) }
+
+// KeyIDs names the keys that matched, joined by commas; empty where no scheme has keys.
+func (v Verdict) KeyIDs() string { return v.join(func(p Proof) string { return p.KeyID }) }
+
+// SignedTime is the text of the time that the first time-signing scheme covers; empty where none does.
+func (v Verdict) SignedTime() string {
+	for _, p := range v {
+		if p.SignedTime != "" {
+			return p.SignedTime
+		}
+	}
+	return ""
+}
+
+func (v Verdict) join(part func(Proof) string) string {
+	if len(v) == 1 {
+		return part(v[0])
+	}
+	var parts []string
+	for _, p := range v {
+		if s := part(p); s != "" {
+			parts = append(parts, s)
+		}
+	}
+	return strings.Join(parts, ",")
+}

@@ -1,0 +1,131 @@
+package verifiers
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hookgate/hookgate"
+)
+
+// The header names are on the provider's page about verifying a subscription.
+const (
+	birdHeader     = "Messagebird-Signature"
+	birdTimeHeader = "Messagebird-Request-Timestamp"
+)
+
+// How far a signed time may lie from the receipt, both edges included. The provider repeats a delivery for 8 hours under
+// its first timestamp and signature (seen in public receivers), so that the usual few minutes would refuse its retries;
+// the two spans themselves are our defaults.
+const (
+	birdBack  = 24 * time.Hour
+	birdAhead = 300 * time.Second
+)
+
+// maxBirdDigits keeps a timestamp far from overflow; twelve digits of seconds reach beyond the year 30000, and a time in
+// milliseconds has thirteen.
+const maxBirdDigits = 12
+
+// birdSignature is the messagebird-signature of Bird's Notifications API: base64 of an HMAC-SHA256 over timestamp, LF, the
+// full URL, LF, and the SHA-256 of the body as 32 raw bytes (the provider's page says so). The key is the text as it was
+// typed and is never base64-decoded, even where it looks like it. The URL is the one that the provider was given:
+// public_url and the target as received, never the Host header, which a stranger chooses.
+type birdSignature struct {
+	keys      []named
+	publicURL string
+}
+
+func newBirdSignature(s *settings) Scheme {
+	public := strings.TrimSuffix(s.PublicURL, "/")
+	switch u, err := url.Parse(public); {
+	case public == "":
+		s.problems.Add("", "set public_url to the address that the provider calls, such as https://hooks.example.com",
+			"bird-signature needs public_url, which is part of what Bird signs")
+	case err != nil, u.Scheme != "https" && u.Scheme != "http", u.Host == "", u.User != nil, strings.ContainsAny(public, "?# \t\r\n"):
+		s.problems.Add("", "write it as https://hooks.example.com", "public_url is not an http or https address without query and fragment")
+	}
+	return &birdSignature{keys: s.hmacSecrets(), publicURL: public}
+}
+
+// signed is the signature's text for a request that carries timestamp.
+func (b *birdSignature) signed(key []byte, timestamp string, req *hookgate.Request) []byte {
+	digest := req.BodySHA256()
+	message := make([]byte, 0, len(timestamp)+len(b.publicURL)+len(req.Target)+len(digest)+2)
+	message = append(message, timestamp...)
+	message = append(message, '\n')
+	message = append(message, b.publicURL...)
+	message = append(message, req.Target...)
+	message = append(message, '\n')
+	message = append(message, digest[:]...)
+	mac := hmac.New(sha256.New, key)
+	mac.Write(message)
+	var sum [sha256.Size]byte
+	return base64.StdEncoding.AppendEncode(nil, mac.Sum(sum[:0]))
+}
+
+// Sign takes now as the signed time. A retry is signed with the time of the first attempt, as the provider does it.
+func (b *birdSignature) Sign(req *hookgate.Request, now time.Time) error {
+	timestamp := strconv.FormatInt(now.Unix(), 10)
+	set(req, birdTimeHeader, timestamp)
+	set(req, birdHeader, string(b.signed(b.keys[0].value, timestamp, req)))
+	return nil
+}
+
+func (b *birdSignature) Verify(req *hookgate.Request, now time.Time) (hookgate.Proof, error) {
+	signature, err := req.One(birdHeader)
+	if err != nil {
+		return hookgate.Proof{}, err
+	}
+	timestamp, err := req.One(birdTimeHeader)
+	if err != nil {
+		return hookgate.Proof{}, err
+	}
+	seconds, ok := birdSeconds(timestamp)
+	if !ok {
+		return hookgate.Proof{}, hookgate.Refuse(hookgate.HeaderGrammar, "%s is not a number of seconds in 1 to %d digits", birdTimeHeader, maxBirdDigits)
+	}
+	if !isDigest64(signature) {
+		return hookgate.Proof{}, hookgate.Refuse(hookgate.HeaderGrammar, "%s is not canonical base64 of 32 bytes", birdHeader)
+	}
+	id, ok := b.matches(signature, timestamp, req)
+	if !ok {
+		return hookgate.Proof{}, hookgate.Refuse(hookgate.Mismatch, "%s was made by none of the %d secrets for this time, URL and body", birdHeader, len(b.keys))
+	}
+	// Only now is the time worth a look: before, anybody could have written it.
+	switch age := now.Sub(time.Unix(seconds, 0)); {
+	case age > birdBack:
+		return hookgate.Proof{}, hookgate.Refuse(hookgate.TooOld, "signed %s before receipt, at most %s is accepted", age.Round(time.Second), birdBack)
+	case age < -birdAhead:
+		return hookgate.Proof{}, hookgate.Refuse(hookgate.TooEarly, "signed %s after receipt, at most %s is accepted", (-age).Round(time.Second), birdAhead)
+	}
+	return hookgate.Proof{Scheme: "bird-signature", KeyID: id, SignedTime: timestamp}, nil
+}
+
+func (b *birdSignature) matches(signature, timestamp string, req *hookgate.Request) (id string, ok bool) {
+	given := []byte(signature)
+	for _, key := range b.keys {
+		if hookgate.SecretEqual(given, b.signed(key.value, timestamp, req)) {
+			return key.id, true
+		}
+	}
+	return "", false
+}
+
+// birdSeconds reads ASCII digits without sign, blank or leading zero, so that one time has one text.
+func birdSeconds(text string) (int64, bool) {
+	if text == "" || len(text) > maxBirdDigits || (text[0] == '0' && len(text) > 1) {
+		return 0, false
+	}
+	var n int64
+	for i := range len(text) {
+		if text[i] < '0' || text[i] > '9' {
+			return 0, false
+		}
+		n = n*10 + int64(text[i]-'0')
+	}
+	return n, true
+}

@@ -1,0 +1,91 @@
+// Package verifiers holds the schemes by which a provider proves who it is, one file a scheme. A scheme both verifies what
+// arrives and signs what the emulated provider sends, over the same signed bytes, so that the two cannot drift apart.
+package verifiers
+
+import (
+	"slices"
+	"time"
+
+	"github.com/hookgate/hookgate"
+)
+
+// Scheme is one configured auth entry. It is safe for concurrent use, and it has neither clock nor network.
+type Scheme interface {
+	hookgate.Verifier
+	// Sign sets on req the headers that prove it at the time now, with the first secret, user or the private key, and
+	// replaces what was there under those names. It reads the body and, for bird-signature, the target. A scheme with key
+	// pairs signs only when it was made by NewSigner; otherwise the error's code is InternalMistake.
+	Sign(req *hookgate.Request, now time.Time) error
+}
+
+// kind is what the registry knows of a scheme before it is configured.
+type kind struct {
+	make      func(s *settings) Scheme
+	takes     map[string]use // by option; what is not here is refused
+	keyPair   bool           // signing needs a private key
+	freshness time.Duration
+	warn      func(s *settings)
+}
+
+var registry = map[string]kind{
+	"access-token":   {make: newAccessToken, takes: map[string]use{"secrets": required, "prefix": optional}, warn: warnAccessToken},
+	"basic":          {make: newBasic, takes: map[string]use{"users": required}, warn: warnBasic},
+	"bearer":         {make: newBearer, takes: map[string]use{"keys": required, "issuer": optional, "audience": optional}, keyPair: true},
+	"bird-signature": {make: newBirdSignature, takes: map[string]use{"secrets": required}, freshness: birdBack + birdAhead},
+	"hub-signature":  {make: newHubSignature, takes: map[string]use{"secrets": required, "encoding": optional}},
+	"none":           {make: newNone, warn: warnNone},
+	"siq-signature":  {make: newSiqSignature, takes: map[string]use{"keys": required}, keyPair: true},
+}
+
+// New makes the scheme that an auth entry describes. The error is a hookgate.Problems that names everything that is
+// wrong with the entry at once. Options that are not given must be zero: a default that was filled in counts as given.
+func New(entry hookgate.AuthSettings) (Scheme, error) {
+	return build(&settings{AuthSettings: entry})
+}
+
+// NewSigner makes a scheme that can also sign. siq-signature and bearer need private, a PEM private key (PKCS #8, PKCS #1
+// or SEC 1); their keys may then be left out, and what they sign verifies under the private key's own public half. Where
+// keys are given, the private key must belong to one of them. For every other scheme private must be the zero Secret and
+// the result is that of New.
+func NewSigner(entry hookgate.AuthSettings, private hookgate.Secret) (Scheme, error) {
+	return build(&settings{AuthSettings: entry, private: private, signs: true})
+}
+
+func build(s *settings) (Scheme, error) {
+	k, known := registry[s.Scheme]
+	if !known {
+		s.unknownScheme()
+		return nil, s.problems.Err()
+	}
+	s.checkOptions(k)
+	scheme := k.make(s)
+	if err := s.problems.Err(); err != nil {
+		return nil, err
+	}
+	return scheme, nil
+}
+
+// Names lists the schemes in alphabetical order.
+func Names() []string {
+	names := make([]string, 0, len(registry))
+	for name := range registry {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Freshness is the whole span of signed times that a scheme accepts, back plus ahead: 24 h 5 min for bird-signature, and
+// 0 for a scheme that signs no time or is not known. A source must remember its events at least as long, or a delivery
+// could be replayed after its marker has gone and before its signature has grown too old.
+func Freshness(scheme string) time.Duration { return registry[scheme].freshness }
+
+// Warnings names what New accepts although it is weak: a password or token under 12 characters, which the provider's
+// console may have dictated, and the scheme none. An entry that New refuses may be given too.
+func Warnings(entry hookgate.AuthSettings) []hookgate.Problem {
+	s := &settings{AuthSettings: entry}
+	if k := registry[entry.Scheme]; k.warn != nil {
+		k.warn(s)
+	}
+	return s.problems
+}

@@ -1,0 +1,115 @@
+package verifiers
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hookgate/hookgate"
+)
+
+// use says whether a scheme takes an option.
+type use int
+
+const (
+	refused use = iota // the zero value, for options that a scheme does not name
+	optional
+	required
+)
+
+// settings are an entry's settings while a scheme is made of them. A constructor reports what is wrong and goes on, so
+// that a user sees everything at once; build throws its result away then.
+type settings struct {
+	hookgate.AuthSettings
+	private  hookgate.Secret
+	signs    bool // made by NewSigner
+	problems hookgate.Problems
+}
+
+// given lists the options in the order of the documentation and whether the entry has them.
+func (s *settings) given() []struct {
+	name string
+	set  bool
+} {
+	return []struct {
+		name string
+		set  bool
+	}{
+		{"secrets", len(s.Secrets) > 0},
+		{"keys", len(s.Keys) > 0},
+		{"users", len(s.Users) > 0},
+		{"prefix", s.Prefix != nil},
+		{"issuer", s.Issuer != ""},
+		{"audience", s.Audience != ""},
+		{"encoding", s.Encoding != ""},
+	}
+}
+
+// checkOptions compares what is given with what the scheme takes.
+func (s *settings) checkOptions(k kind) {
+	var takes []string
+	for _, o := range s.given() {
+		if k.takes[o.name] != refused {
+			takes = append(takes, o.name)
+		}
+	}
+	for _, o := range s.given() {
+		switch use := k.takes[o.name]; {
+		case o.set && use == refused:
+			s.problems.Add(o.name, takesHint(s.Scheme, takes), "%s does not take %s", s.Scheme, o.name)
+		case !o.set && use == required && !(s.signs && o.name == "keys"):
+			s.problems.Add(o.name, "", "%s needs %s", s.Scheme, o.name)
+		}
+	}
+	switch hasPrivate := len(s.private.Reveal()) > 0; {
+	case s.signs && k.keyPair && !hasPrivate:
+		s.problems.Add("private", "", "%s signs with a private key, and none is given", s.Scheme)
+	case hasPrivate && !k.keyPair:
+		s.problems.Add("private", "", "%s does not take a private key", s.Scheme)
+	}
+}
+
+func takesHint(scheme string, takes []string) string {
+	if len(takes) == 0 {
+		return scheme + " takes no options"
+	}
+	return scheme + " takes " + strings.Join(takes, ", ")
+}
+
+func (s *settings) unknownScheme() {
+	names := Names()
+	if s.Scheme == "" {
+		s.problems.Add("scheme", "one of "+strings.Join(names, ", "), "the scheme is missing")
+		return
+	}
+	hint := "one of " + strings.Join(names, ", ")
+	nearest := slices.MinFunc(names, func(a, b string) int { return distance(s.Scheme, a) - distance(s.Scheme, b) })
+	if distance(s.Scheme, nearest) <= 3 {
+		hint = fmt.Sprintf("did you mean %s? It is %s", nearest, hint)
+	}
+	s.problems.Add("scheme", hint, "unknown scheme %q", s.Scheme)
+}
+
+// distance counts the single-byte edits between two words. A very long word is far from everything.
+func distance(a, b string) int {
+	if len(a) > 64 {
+		return len(a)
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
