@@ -70,9 +70,13 @@ func (g *Gateway) read(w http.ResponseWriter, r *http.Request, src *Source, id s
 	return req, nil
 }
 
-// readBody reads all, into a buffer of the right size where the length is announced.
+// maxTrusted is the announced length, in bytes, that gets its memory before the first byte has come.
+const maxTrusted = 64 << 10
+
+// readBody reads all, into a buffer of the right size where a usual length is announced. A large one has to be sent
+// first: announcing costs a stranger nothing.
 func readBody(r io.Reader, length int64) ([]byte, error) {
-	if length < 0 {
+	if length < 0 || length > maxTrusted {
 		return io.ReadAll(r)
 	}
 	body := make([]byte, length)

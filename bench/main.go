@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"time"
 )
 
 func main() {
@@ -21,7 +22,7 @@ func main() {
 
 type options struct {
 	events, size, connections, rounds int
-	report                            string
+	report, program                   string
 }
 
 func run() error {
@@ -32,6 +33,7 @@ func run() error {
 	flag.IntVar(&o.connections, "connections", 64, "senders, each waiting for its answer")
 	flag.IntVar(&o.rounds, "rounds", 5, "runs of each, in turn")
 	flag.StringVar(&o.report, "report", "docs/bench.md", "where the report goes")
+	flag.StringVar(&o.program, "program", "", "measure this binary instead of building one")
 	flag.Parse()
 	if *bare != "" {
 		return bareMain(*bare)
@@ -41,27 +43,30 @@ func run() error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	binary := filepath.Join(dir, "hookgate")
-	build := exec.Command("go", "build", "-trimpath", "-o", binary, "./cmd/hookgate")
-	build.Env, build.Stderr = append(os.Environ(), "CGO_ENABLED=0"), os.Stderr
-	if err := build.Run(); err != nil {
-		return fmt.Errorf("go build: %w", err)
+	if o.program == "" {
+		o.program = filepath.Join(dir, "hookgate")
+		build := exec.Command("go", "build", "-trimpath", "-o", o.program, "./cmd/hookgate")
+		build.Env, build.Stderr = append(os.Environ(), "CGO_ENABLED=0"), os.Stderr
+		if err := build.Run(); err != nil {
+			return fmt.Errorf("go build: %w", err)
+		}
 	}
 	var rounds []round
 	for i := range o.rounds {
-		r, err := measure(o, binary, filepath.Join(dir, fmt.Sprint(i)), i*o.events)
+		r, err := measure(o, filepath.Join(dir, fmt.Sprint(i)), i*o.events)
 		if err != nil {
 			return fmt.Errorf("round %d: %w", i+1, err)
 		}
-		fmt.Printf("round %d: bare %.0f/s, hookgate %.0f/s, ratio %.2f, p99 %s, complete %s after the last answer\n",
-			i+1, r.bare.rate(), r.gate.rate(), r.ratio(), r.gate.percentile(.99), r.drain)
+		fmt.Printf("round %d: bare %.0f/s, hookgate %.0f/s, ratio %.2f, p99 %s, complete %s after the last answer; CPU an event: bare %s, hookgate %s, redis %s\n",
+			i+1, r.bare.rate(), r.gate.rate(), r.ratio(), r.gate.percentile(.99), r.drain,
+			r.bareCPU/time.Duration(o.events), r.gateCPU/time.Duration(o.events), r.queueCPU/time.Duration(o.events))
 		rounds = append(rounds, r)
 	}
 	return write(o, rounds)
 }
 
 // measure runs the bare handler, then Hookgate on a new journal, with the same deliveries.
-func measure(o options, binary, dir string, first int) (r round, err error) {
+func measure(o options, dir string, first int) (r round, err error) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return r, err
 	}
@@ -75,7 +80,7 @@ func measure(o options, binary, dir string, first int) (r round, err error) {
 		return r, err
 	}
 	r.bare, err = fire(bare.address, deliveries, o.connections)
-	bare.stop()
+	r.bareCPU = bare.stop()
 	if err != nil {
 		return r, err
 	}
@@ -83,12 +88,12 @@ func measure(o options, binary, dir string, first int) (r round, err error) {
 	if err != nil {
 		return r, err
 	}
-	defer queue.stop()
-	gate, err := startHookgate(binary, dir, queue.address)
+	defer func() { r.queueCPU = queue.stop() }()
+	gate, err := startHookgate(o.program, dir, queue.address)
 	if err != nil {
 		return r, err
 	}
-	defer gate.stop()
+	defer func() { r.gateCPU = gate.stop() }()
 	if r.gate, err = fire(gate.address, deliveries, o.connections); err != nil {
 		return r, err
 	}

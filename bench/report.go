@@ -13,6 +13,8 @@ import (
 type round struct {
 	bare, gate outcome
 	drain      time.Duration // from the last answer until the stream was complete
+	// Processor time of each server's whole life.
+	bareCPU, gateCPU, queueCPU time.Duration
 }
 
 func (r round) ratio() float64 { return r.gate.rate() / r.bare.rate() }
@@ -44,6 +46,10 @@ checks the same HMAC. Generator, servers and Redis share the machine.
 	row("Hookgate, p50 ms", "%.1f", func(r round) float64 { return ms(r.gate.percentile(.5)) })
 	row("Hookgate, p99 ms", "%.1f", func(r round) float64 { return ms(r.gate.percentile(.99)) })
 	row("stream complete after the last answer, ms", "%.0f", func(r round) float64 { return ms(r.drain) })
+	each := func(cpu time.Duration) float64 { return cpu.Seconds() * 1e6 / float64(o.events) }
+	row("bare handler, processor us an event", "%.0f", func(r round) float64 { return each(r.bareCPU) })
+	row("Hookgate, processor us an event", "%.0f", func(r round) float64 { return each(r.gateCPU) })
+	row("Redis, processor us an event", "%.0f", func(r round) float64 { return each(r.queueCPU) })
 	fmt.Fprintf(&b, "\nLost 0, doubled 0: the stream held exactly the %d accepted events of each run.\n", o.events)
 	fmt.Fprintf(&b, "\n%d rounds of %d events of %d bytes over %d connections, %s, %s on %s, %d cores (%s), %s.\n",
 		len(rounds), o.events, o.size, o.connections, time.Now().UTC().Format(time.DateOnly), runtime.Version(), runtime.GOARCH, runtime.NumCPU(), cpu(), "the generator on the same cores")

@@ -40,9 +40,11 @@ func launch(address string, env []string, name string, args ...string) (*process
 	return nil, fmt.Errorf("%s does not listen at %s", name, address)
 }
 
-func (p *process) stop() {
+// stop ends the process, waits, and says how much processor time it took.
+func (p *process) stop() time.Duration {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	_ = p.cmd.Wait()
+	return p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()
 }
 
 // freePort is free now; nothing else on this machine is expected to take it in between.

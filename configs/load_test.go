@@ -158,7 +158,7 @@ func TestDefaults(t *testing.T) {
 		{"journal.max_size", c.Journal.MaxSize, configs.Size(0)},
 		{"journal.min_free", c.Journal.MinFree, configs.Size(256 << 20)},
 		{"limits.strangers", c.Limits.Strangers, configs.Rate{Count: 120, Per: time.Minute}},
-		{"limits.in_flight", c.Limits.InFlight, 1024},
+		{"limits.in_flight", c.Limits.InFlight, 4096},
 		{"log", c.Log, configs.Log{Level: "info"}},
 		{"path", s.Path, "/hooks/care"},
 		{"window", s.Dedupe.Window, 168 * time.Hour},

@@ -42,7 +42,8 @@ type vector struct {
 	Provider string
 }
 
-// TestVectors sends every case through the running program, over real sockets, into a file and into a real Redis stream.
+// TestVectors sends every case through the running program, over real sockets, into a file, into a real Redis stream, and
+// in both HTTP modes to a receiver that reads with the CloudEvents SDK.
 // HOOKGATE_TEST_VECTORS names another folder of cases of the same kind.
 func TestVectors(t *testing.T) {
 	t.Parallel()
@@ -76,7 +77,7 @@ func runVectors(t *testing.T, provider string, cases []vector, server *redisServ
 	dir := t.TempDir()
 	var clock time.Time
 	v := &vectorRun{
-		server: server, provider: provider, dir: dir, file: filepath.Join(dir, "events"), redis: server.url, stream: "vectors-" + provider,
+		server: server, sdk: startSDK(t), provider: provider, dir: dir, file: filepath.Join(dir, "events"), redis: server.url, stream: "vectors-" + provider,
 		want: make(map[string]map[string]any), now: func() time.Time { return clock },
 	}
 	for i, c := range cases {
@@ -113,6 +114,7 @@ func runVectors(t *testing.T, provider string, cases []vector, server *redisServ
 
 type vectorRun struct {
 	server                             *redisServer
+	sdk                                *sdkReceiver
 	provider, dir, file, redis, stream string
 	env                                map[string]string
 	now                                func() time.Time
@@ -166,6 +168,8 @@ func (v *vectorRun) config(c vector) string {
 		"destinations": []any{
 			map[string]any{"name": "file", "type": "file", "path": v.file},
 			map[string]any{"name": "stream", "type": "redis-stream", "url": v.redis, "stream": v.stream},
+			map[string]any{"name": "structured", "type": "http", "url": v.sdk.url + "/structured"},
+			map[string]any{"name": "binary", "type": "http", "url": v.sdk.url + "/binary", "mode": "binary"},
 		},
 	})
 	return string(b)
@@ -278,6 +282,7 @@ func (v *vectorRun) compare(t *testing.T) {
 		}
 		return len(fromFile) >= len(v.want) && len(fromStream) >= len(v.want), fmt.Sprintf("%d and %d of %d", len(fromFile), len(fromStream), len(v.want))
 	})
+	v.sdk.compare(t, v.want)
 	for where, envelopes := range map[string][]string{"file": fromFile, "stream": fromStream} {
 		seen := make(map[string]int)
 		for _, envelope := range envelopes {

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// ask asks the admin listener with a token, if there is one.
+func (r *running) ask(t *testing.T, path, token string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+r.Admin+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Close = true
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(b)
+}
+
+func TestA01_TheTokenGuardsEverythingButAWord(t *testing.T) {
+	t.Parallel()
+	const token = "admin-token-0123456789"
+	dir := t.TempDir()
+	config := strings.Replace(scenario(filepath.Join(dir, "j.db"), "  - {name: events, type: file, path: "+filepath.Join(dir, "e")+"}\n"),
+		`admin: {listen: "127.0.0.1:0"}`, `admin: {listen: "127.0.0.1:0", token: env:ADMIN}`, 1)
+	r := serve(t, config, func(m *Main) {
+		m.Env = func(name string) (string, bool) {
+			if name == "ADMIN" {
+				return token, true
+			}
+			return scenarioEnv(name)
+		}
+	})
+	for _, c := range []struct {
+		path, token string
+		status      int
+		says        string
+	}{
+		{"/healthz", "", 200, "alive\n"},
+		{"/readyz", "", 200, "ready\n"},
+		{"/readyz", token, 200, `{"checks":{"journal":"ok"},"ready":true}` + "\n"},
+		{"/metrics", "", 401, "unauthorized\n"},
+		{"/metrics", "wrong", 401, "unauthorized\n"},
+		{"/metrics", token, 200, ""},
+		{"/", token, 404, ""},
+	} {
+		status, body := r.ask(t, c.path, c.token)
+		if status != c.status || (c.says != "" && body != c.says) {
+			t.Errorf("%s with token %q: %d %q", c.path, c.token, status, body)
+		}
+	}
+	if strings.Contains(r.stderr.String(), token) {
+		t.Error("the token is in the log")
+	}
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// child is the program in a process of its own, so that it can be killed.
+type child struct {
+	cmd    *exec.Cmd
+	hooks  string
+	stderr *syncBuffer
+}
+
+func startChild(t *testing.T, config string) *child {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "hookgate.yaml")
+	hooks := "127.0.0.1:" + freePort(t)
+	config = strings.Replace(config, "listen: 127.0.0.1:0", "listen: "+hooks, 1)
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := &child{cmd: exec.Command(os.Args[0], "serve", "--config", file), hooks: hooks, stderr: new(syncBuffer)}
+	c.cmd.Env = append(os.Environ(), "HOOKGATE_TEST_AS_PROGRAM=1", "SCENARIO_SECRET="+scenarioSecret)
+	c.cmd.Stderr = c.stderr
+	if err := c.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.kill)
+	eventually(t, "the program listens", func() (bool, string) {
+		conn, err := net.Dial("tcp", hooks)
+		if err != nil {
+			return false, c.stderr.String()
+		}
+		return conn.Close() == nil, ""
+	})
+	return c
+}
+
+func (c *child) kill() {
+	_ = c.cmd.Process.Kill() // SIGKILL: nothing is flushed, closed or said
+	_ = c.cmd.Wait()
+}
+
+// TestR01_Kill9: killed twenty times under load. Nothing that was answered 200 is missing from the stream, and what
+// stands there twice was in flight at a kill.
+func TestR01_Kill9(t *testing.T) {
+	t.Parallel()
+	const kills, window = 20, 256
+	server := startRedis(t)
+	config := scenario(filepath.Join(t.TempDir(), "j.db"), streamOf(server, "kills"))
+	f := newFlow()
+	for range kills {
+		c := startChild(t, config)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); f.run(ctx, newSender(t, c.hooks), 16) }()
+		taken := f.count()
+		eventually(t, "events are taken", func() (bool, string) { return f.count() > taken, c.stderr.String() })
+		<-time.After(time.Duration(20+rand.IntN(200)) * time.Millisecond)
+		c.kill()
+		cancel()
+		<-done
+	}
+	delete(f.other, 0) // no answer: it was being killed
+	if len(f.other) > 0 {
+		t.Errorf("answers other than 200: %v", f.other)
+	}
+	c := startChild(t, config)
+	client := server.client(t)
+	eventually(t, "every acknowledged event is in the stream", func() (bool, string) {
+		lost := f.missing(counts(server.stream(t, client, "kills")))
+		return len(lost) == 0, fmt.Sprintf("%d of %d are missing", len(lost), f.count())
+	})
+	doubled := 0
+	for _, n := range counts(server.stream(t, client, "kills")) {
+		doubled += n - 1
+	}
+	if doubled > kills*window {
+		t.Errorf("%d doubled, more than %d windows of %d", doubled, kills, window)
+	}
+	t.Logf("%d acknowledged, 0 lost, %d doubled over %d kills", f.count(), doubled, kills)
+	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.cmd.Wait(); err != nil {
+		t.Errorf("an orderly stop ends with %v:\n%s", err, c.stderr)
+	}
+}
+
+// TestR05_DiskFull: a small file system fills up. The gateway says 503 and not ready before the disk is quite full, goes
+// on forwarding, loses nothing, and takes events again by itself once there is room.
+func TestR05_DiskFull(t *testing.T) {
+	t.Parallel()
+	disk := t.TempDir()
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", disk).CombinedOutput(); err != nil {
+		t.Skipf("a file system of its own needs root (mount: %v, %s); the journal's own tests fill one by max_page_count", err, out)
+	}
+	t.Cleanup(func() { _ = exec.Command("umount", "-l", disk).Run() })
+	filler := filepath.Join(disk, "filler")
+	if err := os.WriteFile(filler, make([]byte, 12<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(t.TempDir(), "events")
+	config := scenario(filepath.Join(disk, "j.db"), "  - {name: events, type: file, path: "+out+"}\n")
+	r := serve(t, config, func(m *Main) { m.Env = scenarioEnv })
+	s := newSender(t, r.Hooks)
+	acked := make(map[string]bool)
+	body := func(n int) string {
+		return strings.Replace(caseBody(n, 50), `"version"`, `"description":"`+strings.Repeat("x", 20_000)+`","version"`, 1)
+	}
+	n := 0
+	var refused answer
+	for ; n < 5000; n++ {
+		a := s.deliver(t.Context(), body(n))
+		if a.status != http.StatusOK {
+			refused = a
+			break
+		}
+		acked[a.eventID] = true
+	}
+	if refused.status != http.StatusServiceUnavailable || refused.retryAfter == "" {
+		t.Fatalf("after %d events the answer is %v, want 503 with Retry-After", n, refused)
+	}
+	if status, _ := r.ask(t, "/readyz", ""); status != http.StatusServiceUnavailable {
+		t.Errorf("readiness answers %d", status)
+	}
+	if r.stderr.String() == "" || strings.Contains(r.stderr.String(), "panic") {
+		t.Errorf("the log says:\n%s", r.stderr)
+	}
+	delivered := func() (bool, string) {
+		ids := make(map[string]bool)
+		for _, line := range lines(t, out) {
+			ids[idOf([]byte(line))] = true
+		}
+		return len(ids) == len(acked), fmt.Sprintf("%d of %d", len(ids), len(acked))
+	}
+	eventually(t, "what was acknowledged is forwarded while the disk is full", delivered)
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	room := time.Now()
+	eventually(t, "events are taken again", func() (bool, string) {
+		a := s.deliver(t.Context(), body(n))
+		if a.status == http.StatusOK {
+			acked[a.eventID] = true
+		}
+		return a.status == http.StatusOK, fmt.Sprint(a)
+	})
+	t.Logf("%d events taken, then 503; taken again %v after there was room", n, time.Since(room).Round(time.Millisecond))
+	if status, _ := r.ask(t, "/readyz", ""); status != http.StatusOK {
+		t.Errorf("readiness answers %d", status)
+	}
+	eventually(t, "everything acknowledged is forwarded", delivered)
+}

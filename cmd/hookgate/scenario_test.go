@@ -1,0 +1,258 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+)
+
+func streamOf(server *redisServer, name string) string {
+	return fmt.Sprintf("  - {name: events, type: redis-stream, url: %q, stream: %s}\n", server.url, name)
+}
+
+// counts are the copies of each event id in a stream.
+func counts(entries []redis.XMessage) map[string]int {
+	ids := make(map[string]int, len(entries))
+	for _, e := range entries {
+		ids[e.Values["id"].(string)]++
+	}
+	return ids
+}
+
+// TestR16_DuplicateStorm: 100 events, 20 copies each at once with mixed attempts. Every answer is 200, and each event is
+// forwarded once.
+func TestR16_DuplicateStorm(t *testing.T) {
+	t.Parallel()
+	server := startRedis(t)
+	r := serve(t, scenario(filepath.Join(t.TempDir(), "j.db"), streamOf(server, "storm")), func(m *Main) { m.Env = scenarioEnv })
+	s := newSender(t, r.Hooks)
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	outcomes := make(map[string]int)
+	gate := make(chan struct{})
+	for n := range 100 {
+		for copies := range 20 {
+			wg.Go(func() {
+				<-gate
+				body := fmt.Sprintf(`{"entity_type":"conversation","org_id":"1","event":"conversation.created","entity_id":"%d","attempt":%d,"event_time":1716560000268}`, n, copies%4+1)
+				a := s.post(t.Context(), "/hooks/chat", body, "")
+				mu.Lock()
+				outcomes[fmt.Sprintf("%d %s", a.status, a.outcome)]++
+				mu.Unlock()
+			})
+		}
+	}
+	close(gate)
+	wg.Wait()
+	if outcomes["200 accepted"] != 100 || outcomes["200 duplicate"] != 1900 {
+		t.Errorf("answers: %v, want 100 accepted and 1900 duplicates", outcomes)
+	}
+	client := server.client(t)
+	eventually(t, "100 entries", func() (bool, string) {
+		n := client.XLen(t.Context(), "storm").Val()
+		return n >= 100, fmt.Sprint(n)
+	})
+	if code := r.stop(); code != exitDone {
+		t.Errorf("ended with %d:\n%s", code, r.stderr)
+	}
+	for id, n := range counts(server.stream(t, client, "storm")) {
+		if n != 1 {
+			t.Errorf("%s was forwarded %d times", id, n)
+		}
+	}
+}
+
+// TestR07_RedisAway: the destination is killed under load and comes back; the providers never notice, and the stream is
+// complete and in order.
+func TestR07_RedisAway(t *testing.T) {
+	t.Parallel()
+	server := startRedis(t)
+	r := serve(t, scenario(filepath.Join(t.TempDir(), "j.db"), streamOf(server, "away")), func(m *Main) { m.Env = scenarioEnv })
+	s := newSender(t, r.Hooks)
+	f := newFlow()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); f.run(ctx, s, 4) }()
+	more := func(n int) {
+		target := f.count() + n
+		eventually(t, "more events are taken", func() (bool, string) { return f.count() >= target, fmt.Sprint(f.count()) })
+	}
+	more(300)
+	server.kill()
+	more(600)
+	server.start(t)
+	more(300)
+	cancel()
+	<-done
+	if len(f.other) > 0 {
+		t.Errorf("answers other than 200: %v", f.other)
+	}
+	client := server.client(t)
+	eventually(t, "the stream is complete", func() (bool, string) {
+		lost := f.missing(counts(server.stream(t, client, "away")))
+		return len(lost) == 0, fmt.Sprint(len(lost), " are missing")
+	})
+	// What was in flight when Redis died may stand there twice; nothing may overtake within its key.
+	last := make(map[string]string)
+	first := make(map[string]bool)
+	for _, e := range server.stream(t, client, "away") {
+		id, envelope := e.Values["id"].(string), e.Values["event"].(string)
+		if first[id] {
+			continue
+		}
+		first[id] = true
+		_, key, _ := strings.Cut(envelope, `"partitionkey":"`)
+		key, _, _ = strings.Cut(key, `"`)
+		_, received, _ := strings.Cut(envelope, `"receivedtime":"`)
+		received = received[:24]
+		if received < last[key] {
+			t.Fatalf("%s overtook within %s", id, key)
+		}
+		last[key] = received
+	}
+}
+
+// TestD01_ForgeriesChangeNothing: a forged copy before and after the authentic event leaves it accepted, and a flood of
+// forgeries over its limit leaves the signed sender alone.
+func TestD01_ForgeriesChangeNothing(t *testing.T) {
+	t.Parallel()
+	out := filepath.Join(t.TempDir(), "events")
+	config := scenario(filepath.Join(t.TempDir(), "j.db"), "  - {name: events, type: file, path: "+out+"}\n") + "limits: {strangers: 5/h}\n"
+	r := serve(t, config, func(m *Main) { m.Env = scenarioEnv })
+	s := newSender(t, r.Hooks)
+	body := caseBody(1, 1)
+	forged := func() answer { return s.post(t.Context(), "/hooks/care", body, "sha256="+strings.Repeat("0", 64)) }
+	if a := forged(); a.status != http.StatusUnauthorized {
+		t.Errorf("forged before: %v", a)
+	}
+	if a := s.deliver(t.Context(), body); a.outcome != "accepted" {
+		t.Errorf("authentic: %v", a)
+	}
+	statuses := make(map[int]int)
+	for range 50 {
+		a := forged()
+		statuses[a.status]++
+		if a.status == http.StatusTooManyRequests && a.retryAfter == "" {
+			t.Fatal("429 without Retry-After")
+		}
+	}
+	if statuses[http.StatusUnauthorized] != 4 || statuses[http.StatusTooManyRequests] != 46 {
+		t.Errorf("answers to forgeries: %v, want 4 of 401 and 46 of 429", statuses)
+	}
+	if a := s.deliver(t.Context(), body); a.outcome != "duplicate" {
+		t.Errorf("authentic again: %v", a)
+	}
+	if a := s.deliver(t.Context(), caseBody(2, 1)); a.outcome != "accepted" {
+		t.Errorf("the next authentic one: %v", a)
+	}
+	eventually(t, "two lines", func() (bool, string) { n := len(lines(t, out)); return n == 2, fmt.Sprint(n) })
+}
+
+// TestR18_StopUnderLoad: a stop under load loses nothing that was acknowledged, and answers nothing but 200.
+func TestR18_StopUnderLoad(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	out := filepath.Join(dir, "events")
+	config := scenario(filepath.Join(dir, "j.db"), "  - {name: events, type: file, path: "+out+"}\n")
+	f := newFlow()
+	for range 3 {
+		r := serve(t, config, func(m *Main) { m.Env = scenarioEnv })
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); f.run(ctx, newSender(t, r.Hooks), 8) }()
+		target := f.count() + 200
+		eventually(t, "events are taken", func() (bool, string) { return f.count() >= target, fmt.Sprint(f.count()) })
+		if code := r.stop(); code != exitDone {
+			t.Fatalf("ended with %d:\n%s", code, r.stderr)
+		}
+		cancel()
+		<-done
+	}
+	delete(f.other, 0) // no answer: the listener had gone
+	if len(f.other) > 0 {
+		t.Errorf("answers other than 200: %v", f.other)
+	}
+	r := serve(t, config, func(m *Main) { m.Env = scenarioEnv })
+	defer r.stop()
+	eventually(t, "all are delivered", func() (bool, string) {
+		ids := make(map[string]int)
+		for _, line := range lines(t, out) {
+			ids[idOf([]byte(line))]++
+		}
+		for id, n := range ids {
+			if n > 1 {
+				t.Fatalf("%s was delivered %d times after an orderly stop", id, n)
+			}
+		}
+		lost := f.missing(ids)
+		return len(lost) == 0, fmt.Sprint(len(lost), " are missing")
+	})
+}
+
+// TestReload takes over a good file, by signal, and goes on with the old one after a bad one.
+func TestReload(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := func(name string) string { return filepath.Join(dir, name) }
+	config := scenario(file("j.db"), "  - {name: events, type: file, path: "+file("one")+"}\n")
+	r := serve(t, config, func(m *Main) { m.Env = scenarioEnv })
+	s := newSender(t, r.Hooks)
+	if a := s.deliver(t.Context(), caseBody(1, 1)); a.outcome != "accepted" {
+		t.Fatal(a)
+	}
+	said := func(what string) func() (bool, string) {
+		return func() (bool, string) { return strings.Contains(r.stderr.String(), what), r.stderr.String() }
+	}
+	r.write(t, "sources: [")
+	r.hangup <- nil
+	eventually(t, "the bad file is refused", said("the old one goes on"))
+	if a := s.deliver(t.Context(), caseBody(2, 1)); a.outcome != "accepted" {
+		t.Fatal(a)
+	}
+	eventually(t, "two lines", func() (bool, string) { return len(lines(t, file("one"))) == 2, "" })
+	r.write(t, strings.ReplaceAll(config, "name: care", "name: help")+"  - {name: second, type: file, path: "+file("two")+"}\n")
+	r.hangup <- nil
+	eventually(t, "the good file is taken over", said("configuration taken over"))
+	if a := s.deliver(t.Context(), caseBody(3, 1)); a.status != http.StatusNotFound {
+		t.Errorf("the old path answers %v", a)
+	}
+	if a := s.post(t.Context(), "/hooks/help", caseBody(3, 1), sign(caseBody(3, 1))); a.outcome != "accepted" {
+		t.Errorf("the new path answers %v", a)
+	}
+	eventually(t, "the new destination has the third, the old one all", func() (bool, string) {
+		return len(lines(t, file("two"))) == 1 && len(lines(t, file("one"))) == 3, fmt.Sprint(lines(t, file("two")), lines(t, file("one")))
+	})
+}
+
+// TestH02_OddPaths: nothing but the exact path is taken, nothing is redirected, and no path grows a series.
+func TestH01_OddPaths(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r := serve(t, scenario(filepath.Join(dir, "j.db"), "  - {name: events, type: file, path: "+filepath.Join(dir, "e")+"}\n"), func(m *Main) { m.Env = scenarioEnv })
+	s := newSender(t, r.Hooks)
+	s.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	for _, path := range []string{"/hooks//care", "//hooks/care", "/hooks/care/", "/hooks/./care", "/hooks/x/../care", "/hooks/..%2fadmin", "/hooks%2Fcare", "/hooks/c%61re", "/hooks/care%00", "/hooks/care%0a", "/", "/metrics", "/readyz"} {
+		if a := s.post(t.Context(), path, caseBody(1, 1), sign(caseBody(1, 1))); a.status != http.StatusNotFound {
+			t.Errorf("%s: %v, want 404", path, a)
+		}
+	}
+	for n := range 300 {
+		s.post(t.Context(), fmt.Sprintf("/hooks/%d", n), "x", "")
+	}
+	if n := strings.Count(r.get(t, "/metrics"), "\nhookgate_requests_total{"); n != 1 {
+		t.Errorf("%d series after unknown paths alone, want 1", n)
+	}
+}
+
+// get asks the admin listener.
+func (r *running) get(t *testing.T, path string) string {
+	t.Helper()
+	_, body := r.ask(t, path, "")
+	return body
+}

@@ -1,0 +1,334 @@
+package forward_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hookgate/hookgate"
+	"github.com/hookgate/hookgate/forward"
+)
+
+// harness is a real target of one type: its settings, the envelopes that it holds, and a way to break and mend it. The
+// suite runs over every type of the registry.
+type harness struct {
+	settings hookgate.DestinationSettings
+	options  forward.Options
+	held     func(t *testing.T) [][]byte
+	down, up func()
+}
+
+var harnesses = map[string]func(t *testing.T) *harness{
+	"redis-stream": func(t *testing.T) *harness {
+		r := ownRedis(t)
+		return &harness{
+			settings: hookgate.DestinationSettings{URL: literal(r.url()), Stream: "webhooks"},
+			held: func(t *testing.T) [][]byte {
+				entries, err := redisClient(t, r.url()).XRange(t.Context(), "webhooks", "-", "+").Result()
+				if err != nil {
+					t.Fatal(err)
+				}
+				var out [][]byte
+				for _, e := range entries {
+					out = append(out, []byte(e.Values["event"].(string)))
+				}
+				return out
+			},
+			down: r.kill, up: r.start,
+		}
+	},
+	"http": func(t *testing.T) *harness {
+		h := &httpTarget{}
+		server := httptest.NewServer(h)
+		t.Cleanup(server.Close)
+		return &harness{
+			settings: hookgate.DestinationSettings{URL: literal(server.URL + "/secret-path")},
+			held:     func(*testing.T) [][]byte { return h.bodies() },
+			down:     func() { h.answer(http.StatusServiceUnavailable) }, up: func() { h.answer(http.StatusAccepted) },
+		}
+	},
+	"file": func(t *testing.T) *harness {
+		dir := filepath.Join(t.TempDir(), "out")
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(dir, "events.jsonl")
+		return &harness{
+			settings: hookgate.DestinationSettings{Path: path},
+			held:     func(t *testing.T) [][]byte { return linesOf(readAll(t, path, path+".1")) },
+			// A rotator moves the file away, and there is no place for a new one yet.
+			down: func() { _ = os.Rename(path, path+".1"); _ = os.Mkdir(path, 0o700) },
+			up:   func() { _ = os.Remove(path) },
+		}
+	},
+	"stdout": func(*testing.T) *harness {
+		w := &writer{}
+		return &harness{
+			options: forward.Options{Stdout: w},
+			held:    func(*testing.T) [][]byte { return linesOf(w.text()) },
+			down:    func() { w.fail(errors.New("broken pipe")) }, up: func() { w.fail(nil) },
+		}
+	},
+}
+
+func eachType(t *testing.T, test func(t *testing.T, h *harness)) {
+	for _, name := range forward.Names() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			build, ok := harnesses[name]
+			if !ok {
+				t.Fatalf("%s: no harness", name)
+			}
+			h := build(t)
+			h.settings.Name, h.settings.Type = name, name
+			h.settings.Timeout, h.settings.Window = 10*time.Second, 64
+			h.settings.Retry = hookgate.RetrySettings{Attempts: 5, Backoff: 10 * time.Millisecond, MaxBackoff: 50 * time.Millisecond}
+			if err := forward.Check(h.settings); err != nil {
+				t.Fatal(err)
+			}
+			test(t, h)
+		})
+	}
+}
+
+func open(t testing.TB, h *harness) forward.Destination {
+	t.Helper()
+	d, err := forward.New(h.settings, h.options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Close() })
+	return d
+}
+
+func idsOf(t *testing.T, envelopes [][]byte) []string {
+	t.Helper()
+	var ids []string
+	for _, b := range envelopes {
+		var e struct{ ID, PartitionKey string }
+		if err := json.Unmarshal(b, &e); err != nil {
+			t.Fatalf("%s: %v", b, err)
+		}
+		ids = append(ids, e.ID)
+	}
+	return ids
+}
+
+func TestConformanceEnvelopesArriveAsTheyAre(t *testing.T) {
+	t.Parallel()
+	eachType(t, func(t *testing.T, h *harness) {
+		odd := event(2, "b")
+		odd.Data = []byte{'"', 0xff, '"'}
+		xml := event(3, "c")
+		xml.ContentType, xml.Data = hookgate.XML, []byte("<Event>\n<a/></Event>")
+		wide := event(4, "d")
+		wide.Data = []byte("{\n \"a\": \"\\\\ \\\" x\"\n}")
+		batch := batchOf(event(1, "a"), odd, xml, wide)
+		d := open(t, h)
+		limit := forward.LimitsOf(h.settings.Type).Batch
+		for len(batch) > 0 {
+			n := min(limit, len(batch))
+			for _, err := range d.Publish(t.Context(), batch[:n]) {
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			batch = batch[n:]
+		}
+		held := h.held(t)
+		if len(held) != 4 {
+			t.Fatalf("%d arrived", len(held))
+		}
+		for i, e := range []*hookgate.Event{event(1, "a"), odd, xml, wide} {
+			var want bytes.Buffer
+			if err := json.Compact(&want, e.AppendEnvelope(nil)); err != nil {
+				t.Fatal(err)
+			}
+			var got bytes.Buffer
+			if err := json.Compact(&got, held[i]); err != nil {
+				t.Fatal(err)
+			}
+			if got.String() != want.String() {
+				t.Errorf("%d: %s\nwant %s", i, got.String(), want.String())
+			}
+		}
+	})
+}
+
+// The target goes away half-way and comes back: everything arrives, in order per key, and nothing is a dead letter.
+func TestR12_TargetGoneAndBack(t *testing.T) {
+	t.Parallel()
+	eachType(t, func(t *testing.T, h *harness) {
+		const n = 2000
+		j := newJournal()
+		f := forward.NewForwarder(h.settings, open(t, h), j, j)
+		stop := start(t, f)
+		defer stop()
+		all := events(n, 20)
+		j.append(all[:n/2]...)
+		eventually(t, "the first events", func() bool { return f.Stats().Delivered > n/4 })
+		h.down()
+		j.append(all[n/2:]...)
+		eventually(t, "backing off", func() bool { return f.Stats().State == forward.BackingOff })
+		h.up()
+		eventually(t, "all settled", func() bool { return j.settled(h.settings.Name, n) })
+		stop()
+		if s := f.Stats(); s.Dead != 0 || s.Delivered != n || s.State != forward.Stopped {
+			t.Errorf("stats %+v", s)
+		}
+		seen := map[string]bool{}
+		last := map[byte]string{}
+		keys := map[string]int{}
+		for i, e := range all {
+			keys[e.ID] = i % 20
+		}
+		repeated := 0
+		for _, id := range idsOf(t, h.held(t)) {
+			if seen[id] {
+				repeated++
+				continue
+			}
+			seen[id] = true
+			key := byte(keys[id])
+			if id < last[key] {
+				t.Errorf("%s after %s", id, last[key])
+			}
+			last[key] = id
+		}
+		if len(seen) != n || repeated > 64 {
+			t.Errorf("%d of %d arrived, %d repeated", len(seen), n, repeated)
+		}
+	})
+}
+
+func TestConformanceEndedContext(t *testing.T) {
+	t.Parallel()
+	eachType(t, func(t *testing.T, h *harness) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		errs := open(t, h).Publish(ctx, batchOf(event(1, "a")))
+		var trouble *forward.Trouble
+		if len(errs) != 1 || !errors.As(errs[0], &trouble) {
+			t.Errorf("%v", errs)
+		}
+		if held := h.held(t); len(held) != 0 {
+			t.Errorf("%d arrived", len(held))
+		}
+	})
+}
+
+// No error repeats what may be secret in the settings.
+func TestConformanceErrorsHoldNoSecret(t *testing.T) {
+	t.Parallel()
+	eachType(t, func(t *testing.T, h *harness) {
+		d := open(t, h)
+		h.down()
+		defer h.up()
+		for _, err := range d.Publish(t.Context(), batchOf(event(1, "a"))) {
+			if err == nil {
+				t.Fatal("published to what is down")
+			}
+			for _, canary := range []string{"opensesame", "secret-path"} {
+				if strings.Contains(err.Error(), canary) {
+					t.Errorf("%v", err)
+				}
+			}
+		}
+	})
+}
+
+// httpTarget keeps what it answers 2xx to.
+type httpTarget struct {
+	mu     sync.Mutex
+	status int
+	held   [][]byte
+}
+
+func (h *httpTarget) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err != nil {
+		return
+	}
+	if h.status == 0 || h.status < 300 {
+		h.held = append(h.held, body)
+	}
+	if h.status != 0 {
+		w.WriteHeader(h.status)
+	}
+}
+
+func (h *httpTarget) answer(status int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.status = status
+}
+
+func (h *httpTarget) bodies() [][]byte {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.held
+}
+
+// writer can fail, after taking part of what it is given.
+type writer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+	err error
+	cut int // how much of a failing write it takes
+}
+
+func (w *writer) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err != nil {
+		n := min(w.cut, len(p))
+		w.buf.Write(p[:n])
+		return n, w.err
+	}
+	return w.buf.Write(p)
+}
+
+func (w *writer) fail(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.err = err
+}
+
+func (w *writer) text() []byte {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return bytes.Clone(w.buf.Bytes())
+}
+
+func linesOf(text []byte) [][]byte {
+	if len(text) == 0 {
+		return nil
+	}
+	return bytes.Split(bytes.TrimSuffix(text, []byte("\n")), []byte("\n"))
+}
+
+// readAll joins the older file and the newer one.
+func readAll(t *testing.T, path, older string) []byte {
+	t.Helper()
+	var all []byte
+	for _, p := range []string{older, path} {
+		b, err := os.ReadFile(p)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+		all = append(all, b...)
+	}
+	return all
+}

@@ -1,0 +1,40 @@
+package forward
+
+import (
+	"errors"
+	"time"
+)
+
+// Trouble is a failure of the whole destination: it cannot be reached, is overloaded, or takes nothing from anybody.
+// The same entries are tried again under the same ids after a pause; none of them is ever a dead letter for it.
+type Trouble struct {
+	Err        error
+	RetryAfter time.Duration // the pause that the target asked for; zero where it asked for none
+	Pause      bool          // the target says that it is gone: an operator has to look, and attempts are rare
+}
+
+func (t *Trouble) Error() string { return t.Err.Error() }
+
+// Unwrap gives the cause.
+func (t *Trouble) Unwrap() error { return t.Err }
+
+// Refusal is a failure of this one entry: the target took others and would not take this. The entry is parked and tried
+// again on its own schedule, while other keys pass it.
+type Refusal struct{ Err error }
+
+func (r *Refusal) Error() string { return r.Err.Error() }
+
+// Unwrap gives the cause.
+func (r *Refusal) Unwrap() error { return r.Err }
+
+// ErrHeld says that the entry was not tried, because an earlier one of its batch failed and must come first.
+var ErrHeld = errors.New("held back behind an earlier event")
+
+// allTrouble answers a batch of n with the same trouble.
+func allTrouble(n int, t *Trouble) []error {
+	errs := make([]error, n)
+	for i := range errs {
+		errs[i] = t
+	}
+	return errs
+}

@@ -1,0 +1,122 @@
+package forward
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/hookgate/hookgate"
+)
+
+// Log is the journal as a forwarder reads it. Read gives at most limit entries after a sequence number, in order, and
+// blocks until there is one or ctx ends. Fetch gives the named ones that are still there.
+type Log interface {
+	Read(ctx context.Context, after int64, limit int) ([]hookgate.Entry, error)
+	Fetch(ctx context.Context, seqs []int64) ([]hookgate.Entry, error)
+}
+
+// Ledger remembers how far a destination is. Record is durable when it returns; a Done of something that was never
+// parked changes nothing.
+type Ledger interface {
+	Progress(ctx context.Context, destination string) (hookgate.Progress, error)
+	Record(ctx context.Context, destination string, step hookgate.Step) error
+}
+
+// The bounds that are no settings: our defaults.
+const (
+	defaultMaxParked = 10_000
+	defaultGrace     = 5 * time.Second // for what is in flight when the forwarder is told to stop
+	lastRecord       = 5 * time.Second // for the final Record after that
+)
+
+// Option changes a bound of a forwarder.
+type Option func(*Forwarder)
+
+// WithLimits feeds the destination by l instead of by the limits of its type.
+func WithLimits(l Limits) Option { return func(f *Forwarder) { f.limits = l } }
+
+// WithMaxParked bounds the parked entries, 10,000 by default; beyond it the forwarder stops reading.
+func WithMaxParked(n int) Option { return func(f *Forwarder) { f.maxParked = n } }
+
+// WithGrace is how long Run waits for what is in flight after its context has ended, 5 s by default.
+func WithGrace(d time.Duration) Option { return func(f *Forwarder) { f.grace = d } }
+
+// Forwarder brings the journal's entries to one destination, at least once and in order per partition key.
+type Forwarder struct {
+	settings    hookgate.DestinationSettings
+	destination Destination
+	log         Log
+	ledger      Ledger
+	limits      Limits
+	maxParked   int
+	grace       time.Duration
+	replays     chan []hookgate.Parked
+
+	mu     sync.Mutex
+	stats  Stats
+	oldest time.Time // when the oldest unconfirmed event was received; zero without one
+}
+
+// NewForwarder makes the forwarder of one destination; zero settings take their defaults. The caller closes d after Run.
+func NewForwarder(s hookgate.DestinationSettings, d Destination, log Log, ledger Ledger, options ...Option) *Forwarder {
+	f := &Forwarder{
+		settings: withDefaults(s), destination: d, log: log, ledger: ledger,
+		limits: LimitsOf(s.Type), maxParked: defaultMaxParked, grace: defaultGrace,
+		replays: make(chan []hookgate.Parked),
+	}
+	for _, o := range options {
+		o(f)
+	}
+	f.limits.Concurrent, f.limits.Batch = max(f.limits.Concurrent, 1), max(f.limits.Batch, 1)
+	return f
+}
+
+// Name is the destination's name.
+func (f *Forwarder) Name() string { return f.settings.Name }
+
+// Run forwards until ctx ends. Then it takes up nothing new, waits for what is in flight, cuts that short after the
+// grace period, records what was confirmed, and returns when every goroutine it started has ended. The error is that of
+// loading the progress or of the final record; nil after an orderly end. It must not run twice at once.
+func (f *Forwarder) Run(ctx context.Context) error {
+	progress, err := f.ledger.Progress(ctx, f.settings.Name)
+	if err != nil {
+		return hookgate.Errorf(hookgate.Unavailable, "destination %s: progress: %w", f.settings.Name, err)
+	}
+	e := newEngine(f, progress)
+	// What is in flight and what is recorded must outlive ctx for a while.
+	publishing, stopPublishing := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopPublishing()
+	recording, stopRecording := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopRecording()
+	reading, stopReading := context.WithCancel(ctx)
+	defer stopReading()
+
+	var helpers sync.WaitGroup
+	helpers.Go(func() { f.read(reading, e.wanted, e.chunks) })
+	helpers.Go(func() { f.record(recording, e.steps, e.recorded) })
+	for range f.limits.Concurrent {
+		helpers.Go(func() { f.publish(publishing, e.jobs, e.results) })
+	}
+	err = e.loop(ctx, stopPublishing, stopRecording)
+	stopReading()
+	close(e.wanted)
+	close(e.steps)
+	close(e.jobs)
+	helpers.Wait()
+	f.finishStats()
+	if err != nil {
+		return hookgate.Errorf(hookgate.Unavailable, "destination %s: last record: %w", f.settings.Name, err)
+	}
+	return nil
+}
+
+// Replay gives dead letters another full schedule of attempts, each before the later ones of its key. It returns when
+// the running forwarder has taken them over, or when ctx ends.
+func (f *Forwarder) Replay(ctx context.Context, dead []hookgate.Parked) error {
+	select {
+	case f.replays <- dead:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

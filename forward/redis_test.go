@@ -1,0 +1,91 @@
+package forward_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/hookgate/hookgate"
+	"github.com/hookgate/hookgate/forward"
+)
+
+// R8: a server that takes connections and never answers. A cancelled context ends the wait at once.
+func TestR8_RedisBlackHole(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		_, _ = c.Read(make([]byte, 1)) // the client waits for an answer now
+		cancel()
+		defer c.Close()
+		for err == nil {
+			_, err = c.Read(make([]byte, 4096))
+		}
+	}()
+	d, err := forward.New(hookgate.DestinationSettings{Type: "redis-stream", URL: literal("redis://" + l.Addr().String()), Stream: "x", Timeout: time.Hour}, forward.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	var tr *forward.Trouble
+	for _, err := range d.Publish(ctx, batchOf(events(3, 3)...)) {
+		if !errors.As(err, &tr) {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+// A key that is no stream and a wrong password are trouble: nobody's event is at fault. An event that is too large is
+// refused, and its neighbours arrive.
+func TestRedisWhoseFaultItIs(t *testing.T) {
+	t.Parallel()
+	r := ownRedis(t)
+	c := redisClient(t, r.url())
+	if err := c.Set(t.Context(), "text", "x", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	for name, s := range map[string]hookgate.DestinationSettings{
+		"wrong type":     {URL: literal(r.url()), Stream: "text"},
+		"wrong password": {URL: literal("redis://:wrong-hidden@" + r.addr), Stream: "x"},
+	} {
+		s.Type = "redis-stream"
+		d, err := forward.New(s, forward.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range []int{1, 3} {
+			for _, err := range d.Publish(t.Context(), batchOf(events(n, n)...)) {
+				var tr *forward.Trouble
+				if !errors.As(err, &tr) {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+		}
+		_ = d.Close()
+	}
+	d, err := forward.New(hookgate.DestinationSettings{Type: "redis-stream", URL: literal(r.url()), Stream: "ok"}, forward.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	all := events(3, 3)
+	all[1].Data = make([]byte, 64<<20+1)
+	errs := d.Publish(t.Context(), batchOf(all...))
+	var refusal *forward.Refusal
+	if errs[0] != nil || errs[2] != nil || !errors.As(errs[1], &refusal) {
+		t.Errorf("%v", errs)
+	}
+	if n := c.XLen(t.Context(), "ok").Val(); n != 2 {
+		t.Errorf("%d arrived", n)
+	}
+}

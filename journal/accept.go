@@ -1,0 +1,190 @@
+package journal
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"strconv"
+	"time"
+
+	"github.com/hookgate/hookgate"
+)
+
+// The bounds of what waits. A queue of 4096 requests is drained in well under the three seconds that a provider waits.
+const (
+	maxQueue   = 4096
+	maxChanges = 1024
+	retrySoon  = 5 * time.Second
+	retryLater = 30 * time.Second
+)
+
+// intake is one request on its way to the writer. Everything that can be computed before the writer's turn is.
+type intake struct {
+	req     *hookgate.Request
+	events  []*hookgate.Event
+	records []record
+	rawHead []byte
+	bytes   int
+	results []hookgate.Result
+	done    chan error // buffered: the writer never waits for a caller
+}
+
+// record is one event in the form it is written in.
+type record struct {
+	key      []byte
+	head     string
+	digest   int64
+	attempt  int64
+	received int64
+	expires  int64
+	off, len int64
+	data     []byte // only where the payload is no part of the raw body
+}
+
+// Accept dedupes and appends all events of a request in one durable step. The request and the events belong to the
+// journal from then on, even when it answers with an error: they must not be changed and the body's bytes must not be
+// used again. When ctx ends first the answer is Unavailable although the commit may still happen; the provider's retry
+// finds out. A window of 0 has ended when it begins: nothing is ever a duplicate then.
+func (j *SQLite) Accept(ctx context.Context, req *hookgate.Request, events []*hookgate.Event) ([]hookgate.Result, error) {
+	if err := j.accepting(); err != nil {
+		return nil, err
+	}
+	in, err := newIntake(req, events)
+	if err != nil {
+		return nil, err
+	}
+	if err := j.enqueue(in); err != nil {
+		return nil, err
+	}
+	select {
+	case err := <-in.done:
+		if err != nil {
+			return nil, err
+		}
+		return in.results, nil
+	case <-ctx.Done():
+		e := hookgate.Errorf(hookgate.Unavailable, "journal: no answer in time: %w", ctx.Err())
+		e.RetryAfter = retrySoon
+		return nil, e
+	}
+}
+
+// accepting gives the error that new events are refused with, if they are.
+func (j *SQLite) accepting() error {
+	if e := j.failure.Load(); e != nil {
+		return e
+	}
+	if e := j.refusal.Load(); e != nil {
+		return e
+	}
+	return nil
+}
+
+func (j *SQLite) enqueue(in *intake) error {
+	j.gate.RLock()
+	defer j.gate.RUnlock()
+	if j.closed {
+		return errClosed()
+	}
+	select {
+	case j.intakes <- in:
+		return nil
+	default:
+		j.counters.overflowed.Add(1)
+		return &hookgate.Error{Code: hookgate.Unavailable, Detail: "the journal's queue is full", Hint: "the disk is slower than what comes in", RetryAfter: retrySoon}
+	}
+}
+
+func newIntake(req *hookgate.Request, events []*hookgate.Event) (*intake, error) {
+	in := &intake{req: req, events: events, done: make(chan error, 1)}
+	in.records = make([]record, len(events))
+	in.results = make([]hookgate.Result, len(events))
+	heads := make([]byte, 0, 1024*len(events))
+	ends := make([]int, len(events))
+	for i, e := range events {
+		heads = e.AppendAttributes(heads)
+		ends[i] = len(heads)
+	}
+	text, start := string(heads), 0
+	for i, e := range events {
+		r := &in.records[i]
+		var err error
+		if r.key, err = markerKey(e); err != nil {
+			return nil, err
+		}
+		r.head, start = text[start:ends[i]], ends[i]
+		r.attempt = max(int64(e.Attempt), 1)
+		r.received = req.ReceivedAt.UnixMilli()
+		r.expires = req.ReceivedAt.Add(e.Window).UnixMilli()
+		if off, ok := offset(req.Body, e.Data); ok {
+			r.off, r.len = int64(off), int64(len(e.Data))
+		} else {
+			r.data = e.Data
+			in.bytes += len(e.Data)
+		}
+		if r.len == int64(len(req.Body)) && r.data == nil {
+			sum := req.BodySHA256()
+			r.digest = int64(binary.BigEndian.Uint64(sum[:]))
+		} else {
+			sum := sha256.Sum256(e.Data)
+			r.digest = int64(binary.BigEndian.Uint64(sum[:]))
+		}
+	}
+	in.rawHead = appendRawHead(make([]byte, 0, 1024), req)
+	in.bytes += len(text) + len(in.rawHead) + len(req.Body)
+	return in, nil
+}
+
+// offset finds where data lies in body when it is a slice of it: two slices of one array that nobody has capped end at
+// the same place. It compares places, not contents, so that a batch of 10,000 elements is not searched 10,000 times.
+func offset(body, data []byte) (int, bool) {
+	if len(data) == 0 {
+		return 0, true
+	}
+	off := cap(body) - cap(data)
+	if off < 0 || off+len(data) > len(body) {
+		return 0, false
+	}
+	return off, &body[off] == &data[0]
+}
+
+// markerKey is five bytes of the identity's own time and the id in binary, with the attempt where the id names one. A
+// retry computes the same key, because all of it follows from the identity.
+func markerKey(e *hookgate.Event) ([]byte, error) {
+	key := make([]byte, 8, 32)
+	if e.IdentityTime > 0 && e.IdentityTime < 1<<40 {
+		binary.BigEndian.PutUint64(key, uint64(e.IdentityTime)) //nolint:gosec // it is positive
+	}
+	key, err := appendID(key[3:], e.ID)
+	if err != nil {
+		return nil, err
+	}
+	return key, nil
+}
+
+// appendID appends the 16 bytes of an id, and for an id that ends in -<n> the number as text.
+func appendID(dst []byte, id string) ([]byte, error) {
+	const hexLen = 32
+	bad := func() ([]byte, error) {
+		return nil, hookgate.Errorf(hookgate.InternalMistake, "event id %q is not 32 hex characters, with or without an attempt", id)
+	}
+	if len(id) < hexLen {
+		return bad()
+	}
+	var raw [hexLen / 2]byte
+	if _, err := hex.Decode(raw[:], []byte(id[:hexLen])); err != nil {
+		return bad()
+	}
+	dst = append(dst, raw[:]...)
+	if len(id) == hexLen {
+		return dst, nil
+	}
+	if id[hexLen] != '-' {
+		return bad()
+	}
+	if _, err := strconv.Atoi(id[hexLen+1:]); err != nil {
+		return bad()
+	}
+	return append(dst, id[hexLen+1:]...), nil
+}

@@ -1,0 +1,385 @@
+package journal
+
+import (
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/hookgate/hookgate"
+)
+
+// The bounds of one transaction, and how long a change of progress may wait for company.
+const (
+	maxBatch      = 256
+	maxBatchBytes = 4 << 20
+	maxSteps      = 256
+	stepDelay     = 10 * time.Millisecond
+	tickEvery     = 200 * time.Millisecond
+)
+
+// writer is the one that writes. It alone uses the connection, and no caller's context reaches it.
+type writer struct {
+	j  *SQLite
+	db *conn
+	begin, commit, rollback,
+	event, next, quarantined, quarantinedNext, present *stmt
+	markers  *markers
+	progress *progress
+	sweeper  *sweeper
+
+	last       int64 // the highest sequence number given out, committed or not
+	quarantine int64 // the same of the quarantine
+	unfolded   int   // bytes written since the last checkpoint, roughly
+	steps      []*change
+	batch      []*intake
+	fresh      []hookgate.Entry
+	sizes      []int
+}
+
+func newWriter(j *SQLite, db *conn) (*writer, error) {
+	if err := prepareFile(db, j.t.synchronous); err != nil {
+		return nil, err
+	}
+	w := &writer{j: j, db: db}
+	err := db.prepareAll(map[**stmt]string{
+		&w.begin: `BEGIN IMMEDIATE`, &w.commit: `COMMIT`, &w.rollback: `ROLLBACK`,
+		&w.event:           `INSERT INTO events (seq, received, off, len, head, data, raw_head, raw_body) VALUES (?,?,?,?,?,?,?,?)`,
+		&w.next:            `INSERT INTO events (seq, received, off, len, head, data, raw_seq) VALUES (?,?,?,?,?,?,?)`,
+		&w.quarantined:     `INSERT INTO quarantine (seq, received, off, len, head, data, raw_head, raw_body, reason) VALUES (?,?,?,?,?,?,?,?,?)`,
+		&w.quarantinedNext: `INSERT INTO quarantine (seq, received, off, len, head, data, raw_seq, reason) VALUES (?,?,?,?,?,?,?,?)`,
+		&w.present:         `SELECT 1 FROM events WHERE seq=?`,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if w.markers, err = newMarkers(db); err != nil {
+		return nil, err
+	}
+	if w.progress, err = newProgress(j, db); err != nil {
+		return nil, err
+	}
+	if w.sweeper, err = newSweeper(w); err != nil {
+		return nil, err
+	}
+	return w, w.recover()
+}
+
+// recover takes up the sequence where it was left. It never goes back: not after deletes, and not when the log has rotted
+// and events that were committed are gone, which the mark beside the file betrays.
+func (w *writer) recover() error {
+	meta, err := w.db.number("SELECT last FROM meta")
+	if err != nil {
+		return err
+	}
+	newest, err := w.db.number("SELECT max(seq) FROM events")
+	if err != nil {
+		return err
+	}
+	if w.quarantine, err = w.db.number("SELECT max(seq) FROM quarantine"); err != nil {
+		return err
+	}
+	w.last = max(meta, newest)
+	if mark := w.j.lock.mark(); mark > w.last {
+		w.j.counters.missing.Store(mark - w.last)
+		w.last = mark
+		if err := w.db.script(fmt.Sprintf("UPDATE meta SET last=%d", mark)); err != nil {
+			return err
+		}
+	}
+	w.j.tail.last = w.last
+	if err := w.progress.load(); err != nil {
+		return err
+	}
+	return w.sweeper.locate()
+}
+
+// run is the writer's life: take what waits, commit it, answer, clean up a little.
+func (w *writer) run() {
+	defer close(w.j.stopped)
+	defer w.end()
+	tick := time.NewTicker(tickEvery)
+	defer tick.Stop()
+	delay := time.NewTimer(time.Hour)
+	defer delay.Stop()
+	checked := time.Now()
+	w.sweeper.tick()
+	for {
+		w.batch = w.batch[:0]
+		idle := w.sweeper.idle()
+		select {
+		case in := <-w.j.intakes:
+			w.gather(in)
+			w.write()
+		case c := <-w.j.changes:
+			if len(w.steps) == 0 {
+				delay.Reset(stepDelay)
+			}
+			if w.steps = append(w.steps, c); len(w.steps) >= maxSteps {
+				w.write()
+			}
+		case <-delay.C:
+			w.write()
+		case <-tick.C:
+		case <-idle:
+			w.sweeper.step()
+		case <-w.j.stop:
+			w.drain()
+			return
+		}
+		if now := time.Now(); now.Sub(checked) >= tickEvery {
+			checked = now
+			w.sweeper.tick()
+		}
+	}
+}
+
+// gather takes everything that waits, up to the bounds of a transaction.
+func (w *writer) gather(in *intake) {
+	bytes := in.bytes
+	w.batch = append(w.batch, in)
+	for len(w.batch) < maxBatch && bytes < maxBatchBytes {
+		select {
+		case in := <-w.j.intakes:
+			w.batch = append(w.batch, in)
+			bytes += in.bytes
+			continue
+		default:
+		}
+		break
+	}
+	for len(w.steps) < maxSteps {
+		select {
+		case c := <-w.j.changes:
+			w.steps = append(w.steps, c)
+			continue
+		default:
+		}
+		break
+	}
+}
+
+// drain commits what was queued before the close; nothing can be queued any more.
+func (w *writer) drain() {
+	for {
+		w.batch = w.batch[:0]
+		select {
+		case in := <-w.j.intakes:
+			w.gather(in)
+		case c := <-w.j.changes:
+			w.steps = append(w.steps, c)
+		default:
+			w.write()
+			return
+		}
+		w.write()
+	}
+}
+
+// write commits the batch together with the changes of progress and answers all of them. A request that fails by itself
+// must not take its neighbours along: then each goes alone, and the culprit alone is refused.
+func (w *writer) write() {
+	if len(w.batch) == 0 && len(w.steps) == 0 {
+		return
+	}
+	if refused := w.j.accepting(); refused != nil {
+		w.answer(w.batch, nil, refused) // confirmations go on: they make room
+		clear(w.batch)
+		if w.batch = w.batch[:0]; len(w.steps) == 0 {
+			return
+		}
+	}
+	err := w.transact(w.batch, w.steps)
+	if err == nil || troubleOf(err) != ownFault || len(w.batch)+len(w.steps) == 1 {
+		w.answer(w.batch, w.steps, err)
+	} else {
+		for i := range w.batch {
+			w.answer(w.batch[i:i+1], nil, w.transact(w.batch[i:i+1], nil))
+		}
+		for i := range w.steps {
+			w.answer(nil, w.steps[i:i+1], w.transact(nil, w.steps[i:i+1]))
+		}
+	}
+	clear(w.batch)
+	clear(w.steps)
+	w.steps = w.steps[:0]
+	if w.unfolded >= checkpointBytes { // the answers are out: nobody waits for this
+		w.unfolded = 0
+		if err := w.db.checkpoint("PASSIVE"); err != nil && troubleOf(err) == broken {
+			w.j.fail(err)
+		}
+	}
+}
+
+// transact runs one transaction. On return it has ended, committed or rolled back.
+func (w *writer) transact(batch []*intake, steps []*change) error {
+	if e := w.j.failure.Load(); e != nil {
+		return e
+	}
+	last, quarantine := w.last, w.quarantine
+	w.fresh, w.sizes = w.fresh[:0], w.sizes[:0]
+	err := w.apply(batch, steps)
+	if err != nil {
+		w.last, w.quarantine = last, quarantine
+		w.trouble(err)
+		return err
+	}
+	w.j.tail.append(w.fresh, w.sizes)
+	clear(w.fresh)
+	w.progress.committed(steps)
+	w.j.counters.count(batch)
+	return nil
+}
+
+func (w *writer) apply(batch []*intake, steps []*change) error {
+	return w.within(func() error {
+		for _, in := range batch {
+			if err := w.store(in); err != nil {
+				return err
+			}
+		}
+		for _, c := range steps {
+			if err := w.progress.apply(c); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// within runs do between BEGIN and COMMIT.
+func (w *writer) within(do func() error) error {
+	if _, err := w.begin.run(); err != nil {
+		_, _ = w.rollback.run() // should an earlier rollback have failed, this one lets the next batch begin
+		return err
+	}
+	err := do()
+	if err == nil {
+		_, err = w.commit.run()
+	}
+	if err != nil {
+		_, _ = w.rollback.run() // SQLite may have rolled back already; what counts is the first error
+	}
+	return err
+}
+
+// trouble draws the consequences of an error that is not one request's own.
+func (w *writer) trouble(err error) {
+	switch troubleOf(err) {
+	case broken:
+		w.j.fail(err)
+	case noRoom:
+		w.sweeper.full(err)
+	case ownFault, passing:
+	}
+}
+
+// store appends what is new of a request. Its raw form goes with the first new event and the first quarantined part.
+func (w *writer) store(in *intake) error {
+	var raw, rawQuarantine int64
+	for i := range in.records {
+		r, e := &in.records[i], in.events[i]
+		place := w.last + 1
+		if e.Quarantine != "" {
+			place = 0
+		}
+		res, fresh, err := w.markers.take(r, place)
+		if err != nil {
+			return err
+		}
+		switch {
+		case !fresh:
+			res, err = w.whereNow(res)
+		case e.Quarantine != "":
+			rawQuarantine, err = w.setAside(in, r, e.Quarantine, rawQuarantine)
+		default:
+			raw, err = w.add(in, i, raw)
+		}
+		if err != nil {
+			return err
+		}
+		in.results[i] = res
+	}
+	w.unfolded += in.bytes + in.bytes/4
+	return nil
+}
+
+// add appends a new event; raw is where the request's raw form stands already, or 0.
+func (w *writer) add(in *intake, i int, raw int64) (int64, error) {
+	r := &in.records[i]
+	w.last++
+	var err error
+	size := entryOverhead
+	if raw == 0 {
+		raw = w.last
+		size += len(in.req.Body)
+		_, err = w.event.run(w.last, r.received, r.off, r.len, r.head, blob(r.data), in.rawHead, in.req.Body)
+	} else {
+		_, err = w.next.run(w.last, r.received, r.off, r.len, r.head, blob(r.data), raw)
+	}
+	w.fresh = append(w.fresh, hookgate.Entry{Seq: w.last, Event: in.events[i]})
+	w.sizes = append(w.sizes, size+len(r.data))
+	return raw, err
+}
+
+// setAside keeps a part that could not be read.
+func (w *writer) setAside(in *intake, r *record, reason string, raw int64) (int64, error) {
+	w.quarantine++
+	if raw == 0 {
+		_, err := w.quarantined.run(w.quarantine, r.received, r.off, r.len, r.head, blob(r.data), in.rawHead, in.req.Body, reason)
+		return w.quarantine, err
+	}
+	_, err := w.quarantinedNext.run(w.quarantine, r.received, r.off, r.len, r.head, blob(r.data), raw, reason)
+	return raw, err
+}
+
+// whereNow clears the place of an event that retention has taken; only its marker is left.
+func (w *writer) whereNow(res hookgate.Result) (hookgate.Result, error) {
+	if res.Seq == 0 {
+		return res, nil
+	}
+	found, err := w.present.first(make([]driver.Value, 1), res.Seq)
+	if !found {
+		res.Seq = 0
+	}
+	return res, err
+}
+
+// answer tells everybody what became of theirs; only now, with the transaction at its end.
+func (w *writer) answer(batch []*intake, steps []*change, err error) {
+	if err != nil {
+		err = unavailable(err)
+	}
+	for _, in := range batch {
+		in.done <- err
+	}
+	for _, c := range steps {
+		c.done <- err
+	}
+}
+
+// unavailable is the one kind of error that callers see: the provider sends again.
+func unavailable(err error) error {
+	var e *hookgate.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	e = hookgate.Errorf(hookgate.Unavailable, "journal: %w", err)
+	e.RetryAfter = retrySoon
+	return e
+}
+
+// end closes the connections, the writer's last: the last one to close folds the log into the file.
+func (w *writer) end() {
+	_ = w.j.readers.Close() // read-only: nothing to lose
+	if w.j.failure.Load() == nil {
+		if err := w.db.checkpoint("TRUNCATE"); err != nil && troubleOf(err) == broken {
+			w.j.fail(err)
+		}
+		_ = w.j.lock.note(w.last) // the file itself knows it, too
+	}
+	_ = w.db.close() // after a clean checkpoint there is nothing left to write
+}
+
+func (w *writer) folder() string { return filepath.Dir(w.j.path) }
