@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
 	"unicode/utf8"
 )
@@ -42,10 +43,24 @@ func (e *Event) appendWith(dst []byte, oneLine bool) []byte {
 	return append(dst, '}')
 }
 
-// AppendAttributes writes the envelope without its data: the form in which a journal keeps it beside the payload.
-func (e *Event) AppendAttributes(dst []byte) []byte { return append(e.appendMembers(dst), '}') }
+// AttributesJSON is the envelope without its data: the form in which a journal keeps it beside the payload.
+func (e *Event) AttributesJSON() string {
+	if e.attributes != "" {
+		return e.attributes
+	}
+	buf := scratch.Get().(*[]byte)
+	defer scratch.Put(buf)
+	*buf = append(e.appendMembers((*buf)[:0]), '}')
+	return string(*buf)
+}
+
+// scratch is where attributes are written before they are copied at their right size.
+var scratch = sync.Pool{New: func() any { return new([]byte) }}
 
 func (e *Event) appendMembers(dst []byte) []byte {
+	if n := len(e.attributes); n > 0 {
+		return append(dst, e.attributes[:n-1]...)
+	}
 	dst = append(dst, `{"specversion":"1.0"`...)
 	e.Attributes(func(name, value string) {
 		dst = append(dst, ',', '"')
@@ -110,7 +125,7 @@ type attributes struct {
 	RawSHA256       string    `json:"rawsha256"`
 }
 
-// ParseAttributes reads back what AppendAttributes wrote; Data is the caller's to fill in.
+// ParseAttributes reads back what AttributesJSON gave; Data is the caller's to fill in.
 func ParseAttributes(b []byte) (*Event, error) {
 	var a attributes
 	if err := json.Unmarshal(b, &a); err != nil {

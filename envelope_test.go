@@ -95,7 +95,7 @@ func TestAttributesAreReadBack(t *testing.T) {
 	t.Parallel()
 	e := sample()
 	e.Time, e.Received = e.Time.Truncate(time.Millisecond), e.Received.UTC()
-	got, err := hookgate.ParseAttributes(e.AppendAttributes(nil))
+	got, err := hookgate.ParseAttributes([]byte(e.AttributesJSON()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,7 +40,7 @@ type Event struct {
 	Data        []byte  // the provider's own bytes of this event
 	Time        time.Time
 	TimeSource  string // TimeFromEvent, TimeZoneAssumed or TimeReceived
-	// IdentityTime is a time in Unix seconds that follows from the identity fields alone, so that every copy of the
+	// IdentityTime is a time in Unix microseconds that follows from the identity fields alone, so that every copy of the
 	// event has the same one; 0 where there is none. The journal sorts its markers by it.
 	IdentityTime int64
 	// Quarantine says why this part of the request could not be read; such an event is kept but never forwarded.
@@ -55,6 +55,8 @@ type Event struct {
 	PartitionKey string // <tenant>/<entitytype>/<entityid>
 	RawSHA256    string // lower-case hex
 	Window       time.Duration
+
+	attributes string // as JSON, once the event is sealed: every envelope of it starts with the same bytes
 }
 
 // Quarantined makes the event that stands for something unreadable: nothing authenticated is lost.
@@ -87,7 +89,8 @@ func appendSized(dst []byte, s string) []byte {
 	return append(dst, s...)
 }
 
-// Seal completes an event that a reader made with what the source, the request and the verdict say.
+// Seal completes an event that a reader made with what the source, the request and the verdict say. After it the event must
+// not be changed.
 func (e *Event) Seal(src *Source, req *Request, verdict Verdict) {
 	identity := e.Identity
 	if e.Quarantine != "" {
@@ -111,6 +114,8 @@ func (e *Event) Seal(src *Source, req *Request, verdict Verdict) {
 	e.NativeID, e.Type = plain(e.NativeID), plain(e.Type)
 	e.EntityType, e.Action = plain(e.EntityType), plain(e.Action)
 	e.PartitionKey = e.Tenant + "/" + e.EntityType + "/" + e.Subject
+	e.attributes = ""
+	e.attributes = e.AttributesJSON()
 }
 
 // plain keeps what CloudEvents allows in a text attribute: control characters, with which a payload could write into

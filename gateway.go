@@ -22,14 +22,11 @@ type Gateway struct {
 
 // Journal keeps events. Accept dedupes and appends all events of a request in one atomic and durable step, and answers
 // one Result per event, in order. It returns only when what it reports is on stable storage; a duplicate, too, is
-// reported only once the first copy is. The error is a *Error with code Unavailable.
+// reported only once the first copy is. It bounds its own wait, well inside the shortest time-out of a provider, and owns
+// the request and the events from then on. The error is a *Error with code Unavailable.
 type Journal interface {
 	Accept(ctx context.Context, req *Request, events []*Event) ([]Result, error)
 }
-
-// acceptTimeout is how long a provider waits for the journal. The shortest provider time-out is 5 s (SalesIQ), and the
-// answer must be on its way well before.
-const acceptTimeout = 3 * time.Second
 
 // Receive is the whole inbound path. Nothing is acknowledged before Accept returns, and nothing of a stranger reaches
 // the quota, the reader or the journal.
@@ -54,8 +51,6 @@ func (g *Gateway) Receive(ctx context.Context, src *Source, req *Request) (Outco
 	for _, e := range events {
 		e.Seal(src, req, verdict)
 	}
-	ctx, cancel := context.WithTimeout(ctx, acceptTimeout)
-	defer cancel()
 	results, err := g.Journal.Accept(ctx, req, events) // dedupe and append, durable, in one step
 	if err != nil {
 		return Outcome{Verdict: verdict}, err // the provider sends it again

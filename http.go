@@ -1,6 +1,7 @@
 package hookgate
 
 import (
+	"context"
 	"errors"
 	"io"
 	"math"
@@ -27,7 +28,8 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	report.Bytes = len(req.Body)
-	outcome, err := g.Receive(r.Context(), src, req)
+	// A sender that hangs up does not take back what it sent, so its context ends nothing here.
+	outcome, err := g.Receive(context.Background(), src, req)
 	report.Outcome = outcome
 	if err != nil {
 		g.fail(w, report, err)
@@ -58,7 +60,11 @@ func (g *Gateway) read(w http.ResponseWriter, r *http.Request, src *Source, id s
 		w.Header().Set("Connection", "close") // the rest is not read
 		return nil, Errorf(TooLarge, "the body announces %d bytes, the limit is %d", r.ContentLength, src.MaxBody)
 	}
-	body, err := readBody(http.MaxBytesReader(w, r.Body, src.MaxBody), r.ContentLength)
+	from := r.Body // of an announced length the server reads no byte more
+	if r.ContentLength < 0 {
+		from = http.MaxBytesReader(w, r.Body, src.MaxBody)
+	}
+	body, err := readBody(from, r.ContentLength)
 	if err != nil {
 		w.Header().Set("Connection", "close") // what follows on this connection is not to be trusted
 		if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
@@ -91,16 +97,14 @@ func succeed(w http.ResponseWriter, src *Source, req *Request, outcome Outcome) 
 	if len(outcome.Events) == 1 && outcome.Events[0].Quarantine == "" {
 		h["Hookgate-Event-Id"] = []string{outcome.Events[0].ID}
 	}
-	var body []byte
 	if replier, ok := src.Reader.(Replier); ok && req.Method == http.MethodPost {
-		contentType, b := replier.Reply(req)
-		if body = b; len(body) > 0 {
+		if contentType, body := replier.Reply(req); len(body) > 0 {
 			h.Set("Content-Type", contentType)
+			_, _ = w.Write(body) // a sender that has gone sends the delivery again and meets its marker
+			return
 		}
 	}
-	h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	w.WriteHeader(http.StatusOK)
-	_, _ = w.Write(body) // a sender that has gone sends the delivery again and meets its marker
 }
 
 // fail answers with the status of the error's code and no word about why.
@@ -114,7 +118,6 @@ func (g *Gateway) fail(w http.ResponseWriter, report *Report, err error) {
 	if e.Code == WrongMethod {
 		h.Set("Allow", allowedMethods)
 	}
-	h["Content-Length"] = []string{"0"}
 	w.WriteHeader(e.Code.Status())
 }
 

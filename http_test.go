@@ -250,14 +250,15 @@ func TestD01_AForgeryChangesNothingForTheAuthenticEvent(t *testing.T) {
 func TestL04_CredentialsAreNotKept(t *testing.T) {
 	t.Parallel()
 	req := &hookgate.Request{Header: http.Header{"Authorization": {"Basic canary"}, "Cookie": {"canary"}, "Proxy-Authorization": {"canary"}, "X-Hub-Signature": {"sha256=00"}}}
-	kept := req.StoredHeader()
-	for name := range req.Header {
-		if len(kept[name]) != 1 || strings.Contains(kept[name][0], "canary") {
-			t.Errorf("%s is kept as %q", name, kept[name])
+	for name, values := range req.Header {
+		kept := hookgate.StoredValues(name, values)
+		if name == "X-Hub-Signature" {
+			if kept[0] != values[0] {
+				t.Errorf("the signature is kept as %q", kept)
+			}
+		} else if len(kept) != 1 || strings.Contains(kept[0], "canary") {
+			t.Errorf("%s is kept as %q", name, kept)
 		}
-	}
-	if kept.Get("X-Hub-Signature") != "sha256=00" {
-		t.Error("the signature is not kept whole")
 	}
 	if req.Header.Get("Authorization") != "Basic canary" {
 		t.Error("the request itself was changed")

@@ -43,17 +43,12 @@ func (r *Request) One(name string) (string, error) {
 	return values[0], nil
 }
 
-// StoredHeader is the header as it is kept with the event: whole, but for credentials, which are kept as [secret].
-// Signature headers stay, because without them nobody can verify the delivery again.
-func (r *Request) StoredHeader() http.Header {
-	kept := make(http.Header, len(r.Header))
-	for name, values := range r.Header {
-		switch name {
-		case "Authorization", "Proxy-Authorization", "Cookie":
-			kept[name] = []string{redacted}
-		default:
-			kept[name] = values
-		}
+// StoredValues are the values of a header as they are kept with the event: whole, but for credentials, which are kept as
+// [secret]. Signature headers stay, because without them nobody can verify the delivery again.
+func StoredValues(name string, values []string) []string {
+	switch name {
+	case "Authorization", "Proxy-Authorization", "Cookie":
+		return []string{redacted}
 	}
-	return kept
+	return values
 }

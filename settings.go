@@ -32,7 +32,7 @@ type DestinationSettings struct {
 	Secrets      []Secret      `yaml:"secrets" doc:"http: Standard Webhooks secrets (whsec_...), each signs"`
 	AllowPrivate bool          `yaml:"allow_private" doc:"http: may resolve to a private address; one that is written out always may" default:"false"`
 	Timeout      time.Duration `yaml:"timeout" doc:"of one attempt" default:"15s"`
-	Window       int           `yaml:"window" doc:"unconfirmed events at most" default:"256"`
+	Window       int           `yaml:"window" doc:"events at most that are sent and not yet recorded as confirmed, and so the most that a crash repeats" default:"1024"`
 	Match        Match         `yaml:"match" doc:"which events go there; all without it"`
 	Retry        RetrySettings `yaml:"retry" doc:"what happens to an event that is refused"`
 }

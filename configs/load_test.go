@@ -172,7 +172,7 @@ func TestDefaults(t *testing.T) {
 		{"prefix", s.Auth[0].Prefix == nil, true},
 		{"mode", d.Mode, "structured"},
 		{"timeout", d.Timeout, 15 * time.Second},
-		{"destination window", d.Window, 256},
+		{"destination window", d.Window, 1024},
 		{"retry", d.Retry, hookgate.RetrySettings{Attempts: 12, Backoff: time.Second, MaxBackoff: 5 * time.Minute}},
 	} {
 		if tt.got != tt.want {

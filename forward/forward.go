@@ -99,7 +99,7 @@ func New(s hookgate.DestinationSettings, o Options) (Destination, error) {
 // The defaults of settings that were left zero; they are those of the configuration's reference.
 const (
 	defaultTimeout    = 15 * time.Second
-	defaultWindow     = 256
+	defaultWindow     = 1024
 	defaultAttempts   = 12
 	defaultBackoff    = time.Second
 	defaultMaxBackoff = 5 * time.Minute

@@ -1,11 +1,13 @@
 package journal
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/hookgate/hookgate"
@@ -15,6 +17,7 @@ import (
 const (
 	maxQueue   = 4096
 	maxChanges = 1024
+	maxWait    = 3 * time.Second // the shortest provider time-out is 5 s (SalesIQ), and the answer has to travel
 	retrySoon  = 5 * time.Second
 	retryLater = 30 * time.Second
 )
@@ -44,7 +47,7 @@ type record struct {
 
 // Accept dedupes and appends all events of a request in one durable step. The request and the events belong to the
 // journal from then on, even when it answers with an error: they must not be changed and the body's bytes must not be
-// used again. When ctx ends first the answer is Unavailable although the commit may still happen; the provider's retry
+// used again. After 3 s, and when ctx ends first, the answer is Unavailable although the commit may still happen; the provider's retry
 // finds out. A window of 0 has ended when it begins: nothing is ever a duplicate then.
 func (j *SQLite) Accept(ctx context.Context, req *hookgate.Request, events []*hookgate.Event) ([]hookgate.Result, error) {
 	if err := j.accepting(); err != nil {
@@ -57,18 +60,29 @@ func (j *SQLite) Accept(ctx context.Context, req *hookgate.Request, events []*ho
 	if err := j.enqueue(in); err != nil {
 		return nil, err
 	}
+	limit := timers.Get().(*time.Timer)
+	limit.Reset(maxWait)
+	defer func() {
+		limit.Stop()
+		timers.Put(limit)
+	}()
 	select {
 	case err := <-in.done:
 		if err != nil {
 			return nil, err
 		}
 		return in.results, nil
+	case <-limit.C:
+		return nil, &hookgate.Error{Code: hookgate.Unavailable, Detail: "journal: no answer within " + maxWait.String(), Hint: "the disk is too slow", RetryAfter: retrySoon}
 	case <-ctx.Done():
-		e := hookgate.Errorf(hookgate.Unavailable, "journal: no answer in time: %w", ctx.Err())
+		e := hookgate.Errorf(hookgate.Unavailable, "journal: nobody waits for the answer: %w", ctx.Err())
 		e.RetryAfter = retrySoon
 		return nil, e
 	}
 }
+
+// timers are used again, because a context with a deadline for every request costs ten times as much.
+var timers = sync.Pool{New: func() any { return time.NewTimer(maxWait) }}
 
 // accepting gives the error that new events are refused with, if they are.
 func (j *SQLite) accepting() error {
@@ -100,20 +114,14 @@ func newIntake(req *hookgate.Request, events []*hookgate.Event) (*intake, error)
 	in := &intake{req: req, events: events, done: make(chan error, 1)}
 	in.records = make([]record, len(events))
 	in.results = make([]hookgate.Result, len(events))
-	heads := make([]byte, 0, 1024*len(events))
-	ends := make([]int, len(events))
-	for i, e := range events {
-		heads = e.AppendAttributes(heads)
-		ends[i] = len(heads)
-	}
-	text, start := string(heads), 0
 	for i, e := range events {
 		r := &in.records[i]
 		var err error
 		if r.key, err = markerKey(e); err != nil {
 			return nil, err
 		}
-		r.head, start = text[start:ends[i]], ends[i]
+		r.head = e.AttributesJSON()
+		in.bytes += len(r.head)
 		r.attempt = max(int64(e.Attempt), 1)
 		r.received = req.ReceivedAt.UnixMilli()
 		r.expires = req.ReceivedAt.Add(e.Window).UnixMilli()
@@ -131,8 +139,9 @@ func newIntake(req *hookgate.Request, events []*hookgate.Event) (*intake, error)
 			r.digest = int64(binary.BigEndian.Uint64(sum[:]))
 		}
 	}
-	in.rawHead = appendRawHead(make([]byte, 0, 1024), req)
-	in.bytes += len(text) + len(in.rawHead) + len(req.Body)
+	var room [1024]byte
+	in.rawHead = bytes.Clone(appendRawHead(room[:0], req))
+	in.bytes += len(in.rawHead) + len(req.Body)
 	return in, nil
 }
 
@@ -149,18 +158,16 @@ func offset(body, data []byte) (int, bool) {
 	return off, &body[off] == &data[0]
 }
 
-// markerKey is five bytes of the identity's own time and the id in binary, with the attempt where the id names one. A
-// retry computes the same key, because all of it follows from the identity.
+// timeLen is how many bytes of a marker's key are the time that follows from the identity.
+const timeLen = 8
+
+// markerKey is the identity's own time and the id in binary, with the attempt where the id names one. A retry computes the
+// same key, because all of it follows from the identity. Microseconds matter: among keys of one second a batch would touch
+// a page for every event.
 func markerKey(e *hookgate.Event) ([]byte, error) {
-	key := make([]byte, 8, 32)
-	if e.IdentityTime > 0 && e.IdentityTime < 1<<40 {
-		binary.BigEndian.PutUint64(key, uint64(e.IdentityTime)) //nolint:gosec // it is positive
-	}
-	key, err := appendID(key[3:], e.ID)
-	if err != nil {
-		return nil, err
-	}
-	return key, nil
+	key := make([]byte, timeLen, 32)
+	binary.BigEndian.PutUint64(key, uint64(max(e.IdentityTime, 0)))
+	return appendID(key, e.ID)
 }
 
 // appendID appends the 16 bytes of an id, and for an id that ends in -<n> the number as text.

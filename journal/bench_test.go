@@ -66,7 +66,7 @@ func delivery(src *hookgate.Source, i int64, pad string) (*hookgate.Request, []*
 	e := &hookgate.Event{
 		Type: "sprinklr.case.updated", Subject: "123456", EntityType: "case", Action: "updated", Tenant: "t1",
 		NativeID: "n-1", Attempt: 1, Identity: []hookgate.Field{{Name: "id", Value: fmt.Sprint(i)}},
-		ContentType: hookgate.JSON, Data: body, IdentityTime: 1700000000 + i/100,
+		ContentType: hookgate.JSON, Data: body, IdentityTime: 1700000000_000000 + i*100,
 	}
 	e.Seal(src, req, hookgate.Verdict{})
 	return req, []*hookgate.Event{e}

@@ -104,7 +104,7 @@ func (j *SQLite) History(ctx context.Context, id string) (h History, ok bool, er
 		var first Attempt
 		var received, expires, attempt, digest int64
 		err := j.readers.QueryRowContext(ctx, `SELECT key, seq, received, expires, attempt, copies, digest FROM
-			(SELECT * FROM markers WHERE key>? ORDER BY key LIMIT ?) WHERE substr(key, 6)=?`, from, historyScan, suffix).
+			(SELECT * FROM markers WHERE key>? ORDER BY key LIMIT ?) WHERE substr(key, 9)=?`, from, historyScan, suffix).
 			Scan(&key, &h.Seq, &received, &expires, &attempt, &h.Copies, &digest)
 		if err == sql.ErrNoRows {
 			err = j.readers.QueryRowContext(ctx, `SELECT key FROM markers WHERE key>? ORDER BY key LIMIT 1 OFFSET ?`, from, historyScan-1).Scan(&from)

@@ -33,15 +33,14 @@ func appendRawHead(dst []byte, req *hookgate.Request) []byte {
 	dst = append(dst, ' ')
 	dst = appendEscaped(dst, req.ID, true)
 	dst = append(dst, '\n')
-	header := req.StoredHeader()
 	var space [32]string
 	names := space[:0]
-	for name := range header {
+	for name := range req.Header {
 		names = append(names, name)
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		for _, value := range header[name] {
+		for _, value := range hookgate.StoredValues(name, req.Header[name]) {
 			dst = appendEscaped(dst, name, true)
 			dst = append(dst, ": "...)
 			dst = appendEscaped(dst, value, false)

@@ -23,7 +23,7 @@ func FuzzRawHead(f *testing.F) {
 		if raw.Method != method || raw.Target != target || raw.RequestID != id {
 			t.Errorf("%q: %+v", stored, raw)
 		}
-		if want := req.StoredHeader(); !reflect.DeepEqual(raw.Header, want) {
+		if want := StoredHeader(req); !reflect.DeepEqual(raw.Header, want) {
 			t.Errorf("%q: %q, want %q", stored, raw.Header, want)
 		}
 		_, _ = parseRawHead([]byte(one)) // any error will do
@@ -53,4 +53,13 @@ func TestOffset(t *testing.T) {
 			t.Errorf("%s: %d %v, want %d %v", c.name, off, ok, c.off, c.ok)
 		}
 	}
+}
+
+// StoredHeader is what a request's header must be read back as.
+func StoredHeader(req *hookgate.Request) http.Header {
+	kept := make(http.Header)
+	for name, values := range req.Header {
+		kept[name] = hookgate.StoredValues(name, values)
+	}
+	return kept
 }

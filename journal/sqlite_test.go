@@ -114,7 +114,7 @@ func TestRawRequest(t *testing.T) {
 		if raw.RequestID != req.ID || raw.Method != req.Method || raw.Target != req.Target || raw.Remote != req.Remote || !bytes.Equal(raw.Body, req.Body) {
 			t.Errorf("%+v", raw)
 		}
-		if got, want := fmt.Sprint(raw.Header), fmt.Sprint(req.StoredHeader()); got != want {
+		if got, want := fmt.Sprint(raw.Header), fmt.Sprint(journal.StoredHeader(req)); got != want {
 			t.Errorf("header %q, want %q", got, want)
 		}
 	}

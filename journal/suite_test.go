@@ -99,7 +99,7 @@ func request(at time.Time, parts ...part) (*hookgate.Request, []*hookgate.Event)
 		events[i] = &hookgate.Event{
 			Type: "sprinklr.case.updated", Subject: p.id, EntityType: "case", Action: "updated", Tenant: "t1", Attempt: max(p.attempt, 1),
 			Identity: []hookgate.Field{{Name: "id", Value: p.id}}, ContentType: hookgate.JSON, Quarantine: p.quarantine,
-			Data: body[offs[i] : offs[i]+len(p.data)], IdentityTime: start.Unix(),
+			Data: body[offs[i] : offs[i]+len(p.data)], IdentityTime: start.UnixMicro(),
 		}
 		events[i].Seal(src, req, hookgate.Verdict{{Scheme: "hub-signature", KeyID: "k1"}})
 	}

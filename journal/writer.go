@@ -16,6 +16,7 @@ const (
 	maxBatchBytes = 4 << 20
 	maxSteps      = 256
 	stepDelay     = 10 * time.Millisecond
+	straggleDelay = time.Millisecond
 	tickEvery     = 200 * time.Millisecond
 )
 
@@ -36,13 +37,15 @@ type writer struct {
 	batch      []*intake
 	fresh      []hookgate.Entry
 	sizes      []int
+	usual      int // how many requests shared a commit of late
+	straggle   *time.Timer
 }
 
 func newWriter(j *SQLite, db *conn) (*writer, error) {
 	if err := prepareFile(db, j.t.synchronous); err != nil {
 		return nil, err
 	}
-	w := &writer{j: j, db: db}
+	w := &writer{j: j, db: db, straggle: time.NewTimer(time.Hour)}
 	err := db.prepareAll(map[**stmt]string{
 		&w.begin: `BEGIN IMMEDIATE`, &w.commit: `COMMIT`, &w.rollback: `ROLLBACK`,
 		&w.event:           `INSERT INTO events (seq, received, off, len, head, data, raw_head, raw_body) VALUES (?,?,?,?,?,?,?,?)`,
@@ -103,6 +106,7 @@ func (w *writer) run() {
 	defer tick.Stop()
 	delay := time.NewTimer(time.Hour)
 	defer delay.Stop()
+	defer w.straggle.Stop()
 	checked := time.Now()
 	w.sweeper.tick()
 	for {
@@ -135,11 +139,16 @@ func (w *writer) run() {
 	}
 }
 
-// gather takes everything that waits, up to the bounds of a transaction.
+// gather takes everything that waits, up to the bounds of a transaction. Senders that got their answers together come back
+// one by one: where batches have been large, committing for the first of them alone would keep all others waiting for a
+// sync. So it waits, for a moment at most, until half as many are there as of late.
 func (w *writer) gather(in *intake) {
 	bytes := in.bytes
 	w.batch = append(w.batch, in)
-	for len(w.batch) < maxBatch && bytes < maxBatchBytes {
+	full := func() bool { return len(w.batch) >= maxBatch || bytes >= maxBatchBytes }
+	enough := w.usual / 2
+	w.straggle.Reset(straggleDelay)
+	for !full() {
 		select {
 		case in := <-w.j.intakes:
 			w.batch = append(w.batch, in)
@@ -147,8 +156,18 @@ func (w *writer) gather(in *intake) {
 			continue
 		default:
 		}
-		break
+		if len(w.batch) >= enough {
+			break
+		}
+		select {
+		case in := <-w.j.intakes:
+			w.batch = append(w.batch, in)
+			bytes += in.bytes
+		case <-w.straggle.C:
+			enough = 0
+		}
 	}
+	w.usual = max(len(w.batch), w.usual*7/8)
 	for len(w.steps) < maxSteps {
 		select {
 		case c := <-w.j.changes:

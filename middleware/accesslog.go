@@ -41,20 +41,28 @@ func AccessLog(log zerolog.Logger) func(Answer) {
 	}
 }
 
-// events names the first events with their class, and counts all.
+// events names the one event of a request, or the first ones of a batch, with their class.
 func events(line *zerolog.Event, o hookgate.Outcome) {
-	if len(o.Events) == 0 {
-		return
-	}
-	shown := zerolog.Arr()
-	for i, e := range o.Events[:min(len(o.Events), maxLoggedIDs)] {
-		class := "quarantined: " + e.Quarantine
-		if e.Quarantine == "" && i < len(o.Results) {
-			class = string(o.Results[i].Class)
+	switch n := len(o.Events); n {
+	case 0:
+	case 1:
+		event(line, o, 0)
+	default:
+		first := zerolog.Arr()
+		for i := range min(n, maxLoggedIDs) {
+			first.Dict(event(zerolog.Dict(), o, i))
 		}
-		shown.Str(e.ID + " " + cut(e.Type, 128) + " " + class)
+		line.Int("events", n).Array("first", first)
 	}
-	line.Int("events", len(o.Events)).Array("ids", shown)
+}
+
+func event(line *zerolog.Event, o hookgate.Outcome, i int) *zerolog.Event {
+	e := o.Events[i]
+	line.Str("event", e.ID)
+	if e.Quarantine != "" {
+		return line.Str("quarantine", e.Quarantine)
+	}
+	return line.Str("type", cut(e.Type, 128)).Str("class", string(o.Results[i].Class))
 }
 
 func level(a Answer) zerolog.Level {

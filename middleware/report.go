@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"net/http"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,15 +20,16 @@ type Answer struct {
 }
 
 // Report is the outermost middleware: it gives the request its id and its report, and shows every observer the answer.
-// The id is ours alone, for a sender's could be anything; it is told back as Hookgate-Request-Id.
+// The id is ours alone, for a sender's could be anything; it stands in the log line and with the stored request.
 func Report(now func() time.Time, observers ...func(Answer)) Middleware {
 	ids := newIDs()
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			start := now()
-			rw := &reportWriter{ResponseWriter: w}
+			rw := writers.Get().(*reportWriter)
+			defer writers.Put(rw)
+			*rw = reportWriter{ResponseWriter: w}
 			rw.report.RequestID = ids.next()
-			w.Header()["Hookgate-Request-Id"] = []string{rw.report.RequestID}
 			next.ServeHTTP(rw, r)
 			a := Answer{Request: r, Report: &rw.report, Status: rw.status, Duration: now().Sub(start)}
 			for _, observe := range observers {
@@ -36,6 +38,9 @@ func Report(now func() time.Time, observers ...func(Answer)) Middleware {
 		})
 	}
 }
+
+// writers are used again: no report outlives its request.
+var writers = sync.Pool{New: func() any { return new(reportWriter) }}
 
 // reportWriter carries the report and remembers the status.
 type reportWriter struct {

@@ -50,8 +50,8 @@ func (r bird) Normalize(req *hookgate.Request, verdict hookgate.Verdict) []*hook
 			hookgate.Field{Name: "timestamp", Value: signed},
 			hookgate.Field{Name: "bodysha256", Value: hex.EncodeToString(sum[:])},
 		)
-		if inTime {
-			e.IdentityTime = signedAt.Unix()
+		if e.TimeSource == hookgate.TimeFromEvent { // the digest covers the payload's time, too
+			e.IdentityTime = e.Time.UnixMicro()
 		}
 	case e.NativeID != "" && utf8.ValidString(e.NativeID):
 		// No time follows from this id: two copies under it need not have the same body.

@@ -159,7 +159,7 @@ func (c commbox) read(n node, data []byte, contentType string) *hookgate.Event {
 			hookgate.Field{Name: "Date", Value: b.date.text},
 		)
 		if ok {
-			e.IdentityTime = t.Unix()
+			e.IdentityTime = t.UnixMicro()
 		}
 	default:
 		digestIdentity(e)

@@ -188,7 +188,7 @@ func TestCommboxIdentity(t *testing.T) {
 			if got := identity(e); !slices.Equal(got, want) {
 				t.Errorf("identity %q, want %q", got, want)
 			}
-			if e.IdentityTime != c.second {
+			if e.IdentityTime/1_000_000 != c.second {
 				t.Errorf("identity time %d, want %d", e.IdentityTime, c.second)
 			}
 			is(t, e, "nativeid", c.native)

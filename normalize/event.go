@@ -116,7 +116,7 @@ func setTime(e *hookgate.Event, t time.Time, ok bool) {
 func digestIdentity(e *hookgate.Event) {
 	e.Identity = hookgate.DigestIdentity(e.Data)
 	if e.TimeSource == hookgate.TimeFromEvent {
-		e.IdentityTime = e.Time.Unix()
+		e.IdentityTime = e.Time.UnixMicro()
 	}
 }
 

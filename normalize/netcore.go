@@ -223,7 +223,7 @@ func (b *netcoreBatch) element(panel string, v value) {
 	e.Subject = netcoreSubject(params)
 	e.Time, e.TimeSource = b.reader.time(params)
 	if e.TimeSource != hookgate.TimeReceived {
-		e.IdentityTime = e.Time.Unix()
+		e.IdentityTime = e.Time.UnixMicro()
 	}
 	e.Identity = b.identity(panel, v.raw)
 	b.events = append(b.events, e)

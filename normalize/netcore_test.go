@@ -193,7 +193,7 @@ func TestNetcoreIdentityFields(t *testing.T) {
 	if got := identity(e); !slices.Equal(got, []string{"panel", "shop_demo", "digest", digest, "ordinal", "1"}) {
 		t.Errorf("identity %q", got)
 	}
-	if e.IdentityTime != 1669898566 { // 2022-12-01T12:42:46Z
+	if e.IdentityTime != 1669898566_000000 { // 2022-12-01T12:42:46Z
 		t.Errorf("identity time %d", e.IdentityTime)
 	}
 	if e := netcore(t, `{"":[{}]}`)[0]; len(e.Identity) != 2 || e.IdentityTime != 0 { // an absent field is left out
@@ -288,7 +288,7 @@ func TestNetcoreTimes(t *testing.T) {
 			e := sealed(t, r, "netcore", "test", request(panel(`{"event_params":`+params+`}`)), nil)
 			is(t, e, "timesource", want[0])
 			is(t, e, "time", want[1+i])
-			if (want[0] == "received") != (e.IdentityTime == 0) || (e.IdentityTime != 0 && e.IdentityTime != e.Time.Unix()) {
+			if (want[0] == "received") != (e.IdentityTime == 0) || (e.IdentityTime != 0 && e.IdentityTime != e.Time.UnixMicro()) {
 				t.Errorf("%s: identity time %d", params, e.IdentityTime)
 			}
 		}

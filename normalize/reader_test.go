@@ -102,7 +102,7 @@ func total(t *testing.T, provider string, body []byte, stamp, id string) {
 		t.Fatalf("data %q is no part of the body", e.Data)
 	case e.Attempt < 1:
 		t.Fatalf("attempt %d", e.Attempt)
-	case e.IdentityTime != 0 && (e.IdentityTime < 946684800 || e.IdentityTime > 253402300799):
+	case e.IdentityTime != 0 && (e.IdentityTime < 946684800_000000 || e.IdentityTime > 253402300799_999999):
 		t.Fatalf("identity time %d", e.IdentityTime)
 	case e.Time.Year() < 2000 || e.Time.Year() > 9999 || e.Time.Nanosecond()%1_000_000 != 0:
 		t.Fatalf("time %v", e.Time)
@@ -116,7 +116,7 @@ func total(t *testing.T, provider string, body []byte, stamp, id string) {
 		if !strings.HasPrefix(e.Type, provider+".") || e.Data[0] != '{' || e.Data[len(e.Data)-1] != '}' {
 			t.Fatalf("type %q, data %q", e.Type, e.Data)
 		}
-		if _, err := hookgate.ParseAttributes(e.AppendAttributes(nil)); err != nil {
+		if _, err := hookgate.ParseAttributes([]byte(e.AttributesJSON())); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -37,7 +37,7 @@ func (r salesiq) Normalize(req *hookgate.Request, _ hookgate.Verdict) []*hookgat
 			hookgate.Field{Name: "entity.message.msgid", Value: message.text()},
 		)
 		if ok {
-			e.IdentityTime = t.Unix()
+			e.IdentityTime = t.UnixMicro()
 		}
 	} else {
 		digestIdentity(e)

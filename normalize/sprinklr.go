@@ -103,7 +103,8 @@ func readSprinklr(event value) sprinklrBody {
 	return b
 }
 
-// objectIDTime is the second in which a Mongo ObjectId was made, its first 4 bytes; 0 where id is none.
+// objectIDTime is the second in which a Mongo ObjectId was made, its first 4 bytes, with the counter in its last 3 bytes as
+// the fraction, so that ids made one after the other stand in this order; 0 where id is none.
 func objectIDTime(id string) int64 {
 	if len(id) != 24 {
 		return 0
@@ -113,11 +114,15 @@ func objectIDTime(id string) int64 {
 			return 0
 		}
 	}
-	s, err := strconv.ParseInt(id[:8], 16, 64)
-	if err != nil || s < firstMilli/1000 {
+	second, err := strconv.ParseInt(id[:8], 16, 64)
+	if err != nil || second < firstMilli/1000 {
 		return 0
 	}
-	return s
+	counter, err := strconv.ParseInt(id[18:], 16, 64)
+	if err != nil {
+		return 0
+	}
+	return second*1_000_000 + counter*1_000_000>>24
 }
 
 // sprinklrKinds lists the events by their name on the wire; tenses vary there, so nothing is derived. All are in the

@@ -128,11 +128,23 @@ func TestSprinklrTimes(t *testing.T) {
 			body += `,"subscriptionDetails":{"subscriptionId":"s"}`
 		}
 		e := one(t, "sprinklr", body+"}")
-		if e.TimeSource != c.source || e.IdentityTime != c.identityTime {
+		if e.TimeSource != c.source || e.IdentityTime/1_000_000 != c.identityTime {
 			t.Errorf("%s: time from %s, identity time %d, want %s, %d", name, e.TimeSource, e.IdentityTime, c.source, c.identityTime)
 		}
 		if c.source == hookgate.TimeReceived && !e.Time.Equal(receivedAt) {
 			t.Errorf("%s: time %v", name, e.Time)
 		}
+	}
+}
+
+func TestSprinklrIdentityTimeFollowsTheCounter(t *testing.T) {
+	t.Parallel()
+	var last int64
+	for _, id := range []string{"6650a2b0c3d4e5f607000000", "6650a2b0aaaaaaaaaa182931", "6650a2b0c3d4e5f607ffffff", "6650a2b1c3d4e5f607000000"} {
+		e := seal(t, "sprinklr", "test", request(`{"id":"`+id+`","type":"case.update","subscriptionDetails":{"subscriptionId":"s"}}`), nil)
+		if e.IdentityTime <= last {
+			t.Errorf("%s: %d does not follow %d", id, e.IdentityTime, last)
+		}
+		last = e.IdentityTime
 	}
 }

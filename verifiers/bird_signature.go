@@ -1,8 +1,6 @@
 package verifiers
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/base64"
 	"net/url"
 	"strconv"
@@ -35,7 +33,7 @@ const maxBirdDigits = 12
 // typed and is never base64-decoded, even where it looks like it. The URL is the one that the provider was given:
 // public_url and the target as received, never the Host header, which a stranger chooses.
 type birdSignature struct {
-	keys      []named
+	keys      []hmacKey
 	publicURL string
 }
 
@@ -52,7 +50,7 @@ func newBirdSignature(s *settings) Scheme {
 }
 
 // signed is the signature's text for a request that carries timestamp.
-func (b *birdSignature) signed(key []byte, timestamp string, req *hookgate.Request) []byte {
+func (b *birdSignature) signed(key hmacKey, timestamp string, req *hookgate.Request) []byte {
 	digest := req.BodySHA256()
 	message := make([]byte, 0, len(timestamp)+len(b.publicURL)+len(req.Target)+len(digest)+2)
 	message = append(message, timestamp...)
@@ -61,17 +59,15 @@ func (b *birdSignature) signed(key []byte, timestamp string, req *hookgate.Reque
 	message = append(message, req.Target...)
 	message = append(message, '\n')
 	message = append(message, digest[:]...)
-	mac := hmac.New(sha256.New, key)
-	mac.Write(message)
-	var sum [sha256.Size]byte
-	return base64.StdEncoding.AppendEncode(nil, mac.Sum(sum[:0]))
+	sum := key.sum(message)
+	return base64.StdEncoding.AppendEncode(nil, sum[:])
 }
 
 // Sign takes now as the signed time. A retry is signed with the time of the first attempt, as the provider does it.
 func (b *birdSignature) Sign(req *hookgate.Request, now time.Time) error {
 	timestamp := strconv.FormatInt(now.Unix(), 10)
 	set(req, birdTimeHeader, timestamp)
-	set(req, birdHeader, string(b.signed(b.keys[0].value, timestamp, req)))
+	set(req, birdHeader, string(b.signed(b.keys[0], timestamp, req)))
 	return nil
 }
 
@@ -106,9 +102,8 @@ func (b *birdSignature) Verify(req *hookgate.Request, now time.Time) (hookgate.P
 }
 
 func (b *birdSignature) matches(signature, timestamp string, req *hookgate.Request) (id string, ok bool) {
-	given := []byte(signature)
 	for _, key := range b.keys {
-		if hookgate.SecretEqual(given, b.signed(key.value, timestamp, req)) {
+		if sameText(b.signed(key, timestamp, req), signature) {
 			return key.id, true
 		}
 	}

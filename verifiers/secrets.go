@@ -62,8 +62,8 @@ func hintSet(secret hookgate.Secret) string {
 }
 
 // hmacSecrets checks the shared keys of a scheme that computes an HMAC.
-func (s *settings) hmacSecrets() []named {
-	keys := make([]named, 0, len(s.Secrets))
+func (s *settings) hmacSecrets() []hmacKey {
+	keys := make([]hmacKey, 0, len(s.Secrets))
 	for i, secret := range s.Secrets {
 		field := fmt.Sprintf("secrets[%d]", i)
 		if !s.resolved(field, secret) {
@@ -72,7 +72,7 @@ func (s *settings) hmacSecrets() []named {
 		if n := len(secret.Reveal()); n < minHMACKey {
 			s.problems.Add(field, "make a longer one and set it at the provider too", "the key has %d bytes, and an HMAC key needs %d", n, minHMACKey)
 		}
-		keys = append(keys, named{id: keyID(field, secret), value: secret.Reveal()})
+		keys = append(keys, newHMACKey(keyID(field, secret), secret.Reveal()))
 	}
 	return keys
 }

@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -16,6 +18,7 @@ import (
 )
 
 func main() {
+	tune()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
@@ -23,6 +26,18 @@ func main() {
 	code := m.Run(ctx)
 	stop()
 	os.Exit(code)
+}
+
+// tune sets what the runtime cannot know, unless the environment does. What lives is small, a few tens of megabytes, and
+// every delivery allocates, so memory is traded for time. And the journal's writer spends a quarter of its time waiting for
+// the disk inside a system call, during which its share of the processors would do nothing: one more keeps all busy.
+func tune() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
+	}
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
+	}
 }
 
 // The exit codes, so that whoever starts the program knows what to do next.
