@@ -28,9 +28,9 @@ type options struct {
 func run() error {
 	var o options
 	bare := flag.String("bare", "", "serve the bare handler at this address (used by bench itself)")
-	flag.IntVar(&o.events, "events", 60_000, "deliveries in one run")
+	flag.IntVar(&o.events, "events", 100_000, "deliveries in one run")
 	flag.IntVar(&o.size, "size", 900, "bytes in a body")
-	flag.IntVar(&o.connections, "connections", 64, "senders, each waiting for its answer")
+	flag.IntVar(&o.connections, "connections", 256, "senders, each waiting for its answer")
 	flag.IntVar(&o.rounds, "rounds", 5, "runs of each, in turn")
 	flag.StringVar(&o.report, "report", "docs/bench.md", "where the report goes")
 	flag.StringVar(&o.program, "program", "", "measure this binary instead of building one")
