@@ -25,6 +25,10 @@ redis: ## make sure that there is a Redis to test with
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq redis-server >/dev/null; exit 0; fi; \
 	echo "the tests need Redis: install redis-server, or set HOOKGATE_TEST_REDIS to the URL of one that may be emptied" >&2; exit 1
 
+.PHONY: soak
+soak: redis ## the scenarios at their real length, such as Redis away for a minute
+	HOOKGATE_TEST_LONG=1 go test -count=1 -timeout 30m -v -run 'TestR[0-9]' ./cmd/hookgate
+
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck
 	@bad=$$(gofmt -l .); [ -z "$$bad" ] || { echo "gofmt wants: $$bad" >&2; exit 1; }

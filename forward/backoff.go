@@ -9,8 +9,8 @@ import (
 
 // The pauses of a whole destination, our defaults: short enough that one that comes back is noticed soon.
 const (
-	maxPause      = 30 * time.Second // between attempts while the destination is in trouble
-	maxRetryAfter = time.Hour        // of what a target may ask for
+	maxPause      = 5 * time.Second // between attempts while the destination is in trouble; one attempt costs next to nothing
+	maxRetryAfter = time.Hour       // of what a target may ask for
 )
 
 // doubled is base * 2^n, at most limit.

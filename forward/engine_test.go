@@ -124,8 +124,8 @@ func TestTroubleBacksOffAndParksNothing(t *testing.T) {
 		if p.Cursor != 0 || len(p.Parked) != 0 {
 			t.Fatalf("progress %+v", p)
 		}
-		// A pause is at most 30 s and 15 s in the mean: an hour has about 240 waves.
-		if n := len(d.attempts); n < 100 || n > 1000*l.Concurrent {
+		// A pause is at most 5 s and 2.5 s in the mean: an hour has about 1440 waves.
+		if n := len(d.attempts); n < 700 || n > 3000*l.Concurrent {
 			t.Errorf("%d calls in an hour", n)
 		}
 		if s := f.Stats(); s.State != forward.BackingOff || s.Dead != 0 || s.LastError != "READONLY" {

@@ -38,6 +38,10 @@ func WithLimits(l Limits) Option { return func(f *Forwarder) { f.limits = l } }
 // WithMaxParked bounds the parked entries, 10,000 by default; beyond it the forwarder stops reading.
 func WithMaxParked(n int) Option { return func(f *Forwarder) { f.maxParked = n } }
 
+// WithObserver has observe told whenever the state changes or events become dead letters. It is called by the engine
+// itself, which waits for it.
+func WithObserver(observe func(Stats)) Option { return func(f *Forwarder) { f.observe = observe } }
+
 // WithGrace is how long Run waits for what is in flight after its context has ended, 5 s by default.
 func WithGrace(d time.Duration) Option { return func(f *Forwarder) { f.grace = d } }
 
@@ -51,6 +55,7 @@ type Forwarder struct {
 	maxParked   int
 	grace       time.Duration
 	replays     chan []hookgate.Parked
+	observe     func(Stats) // may be nil
 
 	mu     sync.Mutex
 	stats  Stats

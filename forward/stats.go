@@ -70,12 +70,20 @@ func (f *Forwarder) finishStats() {
 	f.stats.State, f.stats.InFlight = Stopped, 0
 }
 
-// show makes the engine's figures visible.
+// show makes the engine's figures visible, and tells the observer of what an operator should hear.
 func (e *engine) show(now time.Time) {
+	before, after := e.update(now)
+	if e.f.observe != nil && (before.State != after.State || before.Dead != after.Dead) {
+		e.f.observe(after)
+	}
+}
+
+func (e *engine) update(now time.Time) (before, after Stats) {
 	f := e.f
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s := &f.stats
+	before = *s
 	switch {
 	case e.paused:
 		s.State = Paused
@@ -97,4 +105,5 @@ func (e *engine) show(now time.Time) {
 	if e.head < e.tail {
 		f.oldest = e.at(e.head).entry.Event.Received
 	}
+	return before, *s
 }

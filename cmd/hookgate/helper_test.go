@@ -21,22 +21,27 @@ func TestMain(m *testing.M) {
 	if os.Getenv("HOOKGATE_TEST_AS_PROGRAM") != "" { // a test that kills the program runs this binary as it
 		main()
 	}
+	redis.SetLogger(silent{})
 	goleak.VerifyTestMain(m,
 		// The limiter's stores end their cleaners when they are collected, not when they are told.
 		goleak.IgnoreAnyFunction("github.com/ulule/limiter/v3/drivers/store/memory.(*cleaner).Run"))
 }
 
-// eventually asks until done or ten seconds have passed, and fails with the last answer.
+// eventually asks until done or twenty seconds have passed, two minutes in a long run, and fails with the last answer.
 func eventually(t *testing.T, what string, done func() (bool, string)) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	patience := 20 * time.Second
+	if os.Getenv("HOOKGATE_TEST_LONG") != "" {
+		patience = 2 * time.Minute
+	}
+	deadline := time.Now().Add(patience)
 	for {
 		ok, last := done()
 		if ok {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: still not after 20 s; last: %s", what, last)
+			t.Fatalf("%s: still not after %s; last: %s", what, patience, last)
 		}
 		<-time.After(5 * time.Millisecond)
 	}

@@ -15,10 +15,12 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+	"github.com/redis/go-redis/v9"
 )
 
 func main() {
 	tune()
+	redis.SetLogger(silent{}) // it would write every failed dial to standard error; the destination's own line says it once
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
@@ -27,6 +29,10 @@ func main() {
 	stop()
 	os.Exit(code)
 }
+
+type silent struct{}
+
+func (silent) Printf(context.Context, string, ...any) {}
 
 // tune sets what the runtime cannot know, unless the environment does. What lives is small, a few tens of megabytes, and
 // every delivery allocates, so memory is traded for time. And the journal's writer spends a quarter of its time waiting for

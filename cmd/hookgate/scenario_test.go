@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -86,6 +88,9 @@ func TestR07_RedisAway(t *testing.T) {
 	more(300)
 	server.kill()
 	more(600)
+	if os.Getenv("HOOKGATE_TEST_LONG") != "" {
+		<-time.After(time.Minute)
+	}
 	server.start(t)
 	more(300)
 	cancel()
@@ -98,6 +103,12 @@ func TestR07_RedisAway(t *testing.T) {
 		lost := f.missing(counts(server.stream(t, client, "away")))
 		return len(lost) == 0, fmt.Sprint(len(lost), " are missing")
 	})
+	for _, said := range []string{`"state":"backing off"`, `"state":"running"`} {
+		if !strings.Contains(r.stderr.String(), `"destination":"events",`+said) {
+			t.Errorf("the log does not say %s:\n%s", said, r.stderr)
+		}
+	}
+	t.Logf("%d acknowledged, 0 lost", f.count())
 	// What was in flight when Redis died may stand there twice; nothing may overtake within its key.
 	last := make(map[string]string)
 	first := make(map[string]bool)

@@ -81,7 +81,10 @@ func (t *targets) start(s hookgate.DestinationSettings) (*target, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &target{settings: s, destination: d, forwarder: forward.NewForwarder(s, d, t.journal, t.journal), cancel: cancel, done: make(chan struct{})}
+	r := &target{
+		settings: s, destination: d, cancel: cancel, done: make(chan struct{}),
+		forwarder: forward.NewForwarder(s, d, t.journal, t.journal, forward.WithObserver(observer(t.log, s.Name))),
+	}
 	go func() {
 		defer close(r.done)
 		if err := r.forwarder.Run(ctx); err != nil {
@@ -89,6 +92,27 @@ func (t *targets) start(s hookgate.DestinationSettings) (*target, error) {
 		}
 	}()
 	return r, nil
+}
+
+// observer logs what becomes of a destination: a line when it gets into trouble, when it is out of it again, and when
+// events have been given up.
+func observer(log zerolog.Logger, name string) func(forward.Stats) {
+	var dead uint64
+	return func(s forward.Stats) {
+		level := zerolog.InfoLevel
+		if s.State != forward.Running || s.Dead > dead {
+			level = zerolog.WarnLevel
+		}
+		line := log.WithLevel(level).Str("destination", name).Str("state", string(s.State)).Uint64("delivered", s.Delivered)
+		if level == zerolog.WarnLevel {
+			line.Str("error", s.LastError)
+		}
+		if s.Dead > dead {
+			line.Uint64("dead", s.Dead-dead)
+		}
+		dead = s.Dead
+		line.Msg("destination")
+	}
 }
 
 // stop waits until what is in flight is confirmed and recorded, within the forwarder's own grace.
