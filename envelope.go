@@ -140,6 +140,7 @@ func ParseAttributes(b []byte) (*Event, error) {
 		Time: a.Time, ContentType: a.DataContentType, Tenant: a.Tenant, EntityType: a.EntityType, Action: a.Action,
 		Attempt: a.Attempt, NativeID: a.NativeID, Received: a.ReceivedTime, TimeSource: a.TimeSource,
 		VerifiedBy: a.VerifiedBy, KeyID: a.KeyID, PartitionKey: a.PartitionKey, RawSHA256: a.RawSHA256,
+		attributes: string(b),
 	}, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -121,6 +122,9 @@ func open(path string, o Options, t tuning) (*SQLite, error) {
 // start opens the connections and reads what the file remembers.
 func (j *SQLite) start() (*writer, error) {
 	setLocking()
+	if err := createPrivate(j.path); err != nil {
+		return nil, err
+	}
 	db, err := openConn(writerDSN(j.path, j.t))
 	if err != nil {
 		return nil, err
@@ -133,6 +137,19 @@ func (j *SQLite) start() (*writer, error) {
 		return nil, errors.Join(err, db.close())
 	}
 	return w, nil
+}
+
+// createPrivate makes a new file that nobody else may read: it will hold what customers wrote. SQLite gives the files
+// beside it the same rights. An existing file keeps its own, and nothing of it is opened here.
+func createPrivate(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // Ready is nil while the journal accepts events; otherwise the error says why not.

@@ -9,7 +9,7 @@ import (
 )
 
 type checkCommand struct {
-	Config string `required:"" short:"c" type:"path" placeholder:"FILE" help:"The configuration to read."`
+	Config string `required:"" short:"c" placeholder:"FILE" help:"The configuration to read."`
 	JSON   bool   `name:"json" help:"For scripts: an object with ok, problems and warnings."`
 }
 

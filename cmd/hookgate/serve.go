@@ -7,7 +7,7 @@ import (
 )
 
 type serveCommand struct {
-	Config string `required:"" short:"c" type:"path" placeholder:"FILE" help:"The configuration; it is read again on SIGHUP and when the file changes."`
+	Config string `required:"" short:"c" placeholder:"FILE" help:"The configuration; it is read again on SIGHUP and when the file changes."`
 }
 
 // Run serves until ctx ends.
