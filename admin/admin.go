@@ -27,7 +27,9 @@ type Options struct {
 
 // Handler serves /healthz, /readyz and /metrics. The two health pages answer strangers as well, for a load balancer has
 // no token, but with one word only; the reasons and the metrics are for those who hold the token.
-func Handler(o Options) http.Handler {
+func Handler(o Options) http.Handler { return headers(o.router()) }
+
+func (o Options) router() *mux.Router {
 	router := mux.NewRouter().SkipClean(true).StrictSlash(false).UseEncodedPath()
 	get := []string{http.MethodGet, http.MethodHead}
 	router.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { word(w, http.StatusOK, "alive") }).Methods(get...)
@@ -37,7 +39,7 @@ func Handler(o Options) http.Handler {
 		w.Header().Set("Allow", strings.Join(get, ", "))
 		word(w, http.StatusMethodNotAllowed, "method not allowed")
 	})
-	return headers(router)
+	return router
 }
 
 func (o Options) readyz(w http.ResponseWriter, r *http.Request) {

@@ -163,8 +163,9 @@ func (h *httpTarget) request(ctx context.Context, e *hookgate.Event) (*http.Requ
 	return req, nil
 }
 
-// judge says what a status means. 410, 429 and the three of an overloaded or absent server are about the target; every
-// other failure, a redirect too, is about this event.
+// judge says what a status means. 410, 429 and the three of an overloaded or absent server are about the target, and so are
+// a redirect and what a wrong address or credential is answered: no event would fare better, and waiting loses none. Every
+// other failure is about this event.
 func (h *httpTarget) judge(res *http.Response) error {
 	err := fmt.Errorf("http: answered %d %s", res.StatusCode, http.StatusText(res.StatusCode))
 	switch code := res.StatusCode; {
@@ -172,8 +173,9 @@ func (h *httpTarget) judge(res *http.Response) error {
 		return nil
 	case code == http.StatusGone:
 		return &Trouble{Err: err, Pause: true}
-	case code == http.StatusTooManyRequests, code == http.StatusBadGateway,
-		code == http.StatusServiceUnavailable, code == http.StatusGatewayTimeout:
+	case code >= 300 && code < 400, code == http.StatusUnauthorized, code == http.StatusForbidden,
+		code == http.StatusNotFound, code == http.StatusMethodNotAllowed, code == http.StatusTooManyRequests,
+		code == http.StatusBadGateway, code == http.StatusServiceUnavailable, code == http.StatusGatewayTimeout:
 		return &Trouble{Err: err, RetryAfter: retryAfter(res.Header.Get("Retry-After"), h.now())}
 	}
 	return &Refusal{Err: err}

@@ -176,8 +176,9 @@ func TestHTTPStatuses(t *testing.T) {
 	const ok, refused, trouble, gone = "ok", "refused", "trouble", "gone"
 	tests := map[int]string{
 		200: ok, 201: ok, 202: ok, 204: ok, 299: ok,
-		301: refused, 302: refused, 303: refused, 304: refused, 307: refused, 308: refused,
-		400: refused, 401: refused, 403: refused, 404: refused, 408: refused, 409: refused, 413: refused, 422: refused, 431: refused,
+		301: trouble, 302: trouble, 303: trouble, 304: trouble, 307: trouble, 308: trouble,
+		401: trouble, 403: trouble, 404: trouble, 405: trouble,
+		400: refused, 408: refused, 409: refused, 413: refused, 422: refused, 431: refused,
 		500: refused, 501: refused, 505: refused, 599: refused,
 		410: gone, 429: trouble, 502: trouble, 503: trouble, 504: trouble,
 	}
@@ -256,7 +257,7 @@ func TestO2_NoRedirectWithCredentials(t *testing.T) {
 	}, func(s *hookgate.DestinationSettings) {
 		s.URL = literal(strings.Replace(string(s.URL.Reveal()), "http://", "http://user:hidden@", 1))
 	})
-	var r *forward.Refusal
+	var r *forward.Trouble
 	if err := publishOne(t, d, event(1, "k")); !errors.As(err, &r) {
 		t.Errorf("%v", err)
 	}

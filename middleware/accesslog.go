@@ -2,6 +2,9 @@ package middleware
 
 import (
 	"net/http"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/rs/zerolog"
 
@@ -18,7 +21,7 @@ func AccessLog(log zerolog.Logger) func(Answer) {
 		r := a.Report
 		line := log.WithLevel(level(a))
 		line.Str("request", r.RequestID).
-			Str("method", a.Request.Method).
+			Str("method", cut(a.Request.Method, 32)).
 			Str("path", cut(a.Request.URL.EscapedPath(), 256)).
 			Str("remote", a.Request.RemoteAddr).
 			Int("status", a.Status).
@@ -60,7 +63,7 @@ func event(line *zerolog.Event, o hookgate.Outcome, i int) *zerolog.Event {
 	e := o.Events[i]
 	line.Str("event", e.ID)
 	if e.Quarantine != "" {
-		return line.Str("quarantine", e.Quarantine)
+		return line.Str("quarantine", cut(e.Quarantine, 256))
 	}
 	return line.Str("type", cut(e.Type, 128)).Str("class", string(o.Results[i].Class))
 }
@@ -75,9 +78,23 @@ func level(a Answer) zerolog.Level {
 	return zerolog.InfoLevel
 }
 
+// cut bounds a text that a sender may have written. JSON escapes the control characters of ASCII; the others, with which
+// a terminal can be steered or a line be broken in two or turned around, are replaced here.
 func cut(s string, most int) string {
-	if len(s) <= most {
-		return s
+	if len(s) > most {
+		s = s[:most] + "..."
 	}
-	return s[:most] + "..."
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return strings.Map(shown, s)
+		}
+	}
+	return s
+}
+
+func shown(r rune) rune {
+	if r < utf8.RuneSelf || unicode.IsPrint(r) {
+		return r
+	}
+	return utf8.RuneError
 }

@@ -15,21 +15,24 @@ import (
 type Budget struct {
 	limiter *limiter.Limiter
 	period  time.Duration
+	swept   time.Duration // how often the store forgets who is done
 
 	mu    sync.Mutex
 	keys  map[string]struct{} // seen in this generation
 	since time.Time
 }
 
-// maxKeys bounds the memory that strangers can take: about 10 MB.
+// maxKeys bounds the memory that strangers can take: the store holds those of two generations, about 30 MB.
 const maxKeys = 50_000
 
 // NewBudget allows limit per period for each key. It runs by the machine's clock, as the limiter's store does.
 func NewBudget(limit int64, period time.Duration) *Budget {
-	store := memory.NewStoreWithOptions(limiter.StoreOptions{CleanUpInterval: max(period, 30*time.Second)})
+	swept := max(period, 30*time.Second)
+	store := memory.NewStoreWithOptions(limiter.StoreOptions{CleanUpInterval: swept})
 	return &Budget{
 		limiter: limiter.New(store, limiter.Rate{Limit: limit, Period: period}),
 		period:  period,
+		swept:   swept,
 		keys:    make(map[string]struct{}),
 		since:   time.Now(),
 	}
@@ -44,15 +47,17 @@ func (b *Budget) Take(key string) (time.Duration, bool) {
 	if !c.Reached {
 		return 0, true
 	}
-	return max(time.Until(time.Unix(c.Reset, 0)), time.Second), false
+	// Reset has lost its fraction of a second, and whoever came back so much too early would be refused once more.
+	return min(time.Until(time.Unix(c.Reset+1, 0)), b.period), false
 }
 
 // bounded puts every key beyond the most into one shared budget until the generation ends, so that a sender with a
-// million addresses cannot grow the table.
+// million addresses cannot grow the table. A generation is as long as the store keeps a key, for with a shorter one the
+// store would hold the keys of many.
 func (b *Budget) bounded(key string) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if time.Since(b.since) >= b.period {
+	if time.Since(b.since) >= b.swept {
 		clear(b.keys)
 		b.since = time.Now()
 	}
@@ -69,8 +74,11 @@ func (b *Budget) bounded(key string) string {
 // block is the unit that one party controls: an IPv4 address, an IPv6 /64; any other key stands for itself.
 func block(key string) string {
 	addr, err := netip.ParseAddr(key)
-	if err != nil || addr.Is4() || addr.Is4In6() {
+	switch {
+	case err != nil, addr.Is4():
 		return key
+	case addr.Is4In6():
+		return addr.Unmap().String()
 	}
 	p, err := addr.WithZone("").Prefix(64)
 	if err != nil {

@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"runtime/debug"
 
@@ -9,7 +10,7 @@ import (
 )
 
 // Recover turns a panic into 503: a fault of ours, so the provider sends the delivery again. The stack goes to the log
-// line of the request, cut to its head.
+// line of the request, cut to its head, and so is what the panic said.
 func Recover(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
@@ -21,7 +22,7 @@ func Recover(next http.Handler) http.Handler {
 				panic(v) // the server's own way to cut a connection
 			}
 			stack := debug.Stack()
-			hookgate.ReportOf(w).Err = hookgate.Errorf(hookgate.InternalMistake, "panic: %v\n%s", v, stack[:min(len(stack), 900)])
+			hookgate.ReportOf(w).Err = hookgate.Errorf(hookgate.InternalMistake, "panic: %s\n%s", cut(fmt.Sprint(v), 100), stack[:min(len(stack), 900)])
 			w.Header().Set("Connection", "close")
 			w.WriteHeader(hookgate.InternalMistake.Status())
 		}()

@@ -31,6 +31,9 @@ func Report(now func() time.Time, observers ...func(Answer)) Middleware {
 			*rw = reportWriter{ResponseWriter: w}
 			rw.report.RequestID = ids.next()
 			next.ServeHTTP(rw, r)
+			if rw.status == 0 {
+				rw.status = http.StatusOK // the server says so for a handler that says nothing
+			}
 			a := Answer{Request: r, Report: &rw.report, Status: rw.status, Duration: now().Sub(start)}
 			for _, observe := range observers {
 				observe(a)

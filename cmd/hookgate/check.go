@@ -26,7 +26,7 @@ func (c checkCommand) Run(m *Main) error {
 		fmt.Fprintln(m.Stderr, err)
 		return errSaid
 	}
-	fmt.Fprintf(m.Stdout, "%s: good: %d sources, %d destinations\n", c.Config, len(config.Sources), len(config.Destinations))
+	fmt.Fprintf(m.Stdout, "%s is good: sources %d, destinations %d\n", c.Config, len(config.Sources), len(config.Destinations))
 	return nil
 }
 

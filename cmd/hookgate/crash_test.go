@@ -56,9 +56,10 @@ func (c *child) kill() {
 // stands there twice was in flight at a kill.
 func TestR01_Kill9(t *testing.T) {
 	t.Parallel()
-	const kills, window = 20, 256
+	const kills, window = 20, 1024
 	server := startRedis(t)
-	config := scenario(filepath.Join(t.TempDir(), "j.db"), streamOf(server, "kills"))
+	stream := server.fresh(t, "kills")
+	config := scenario(filepath.Join(t.TempDir(), "j.db"), streamOf(server, stream))
 	f := newFlow()
 	for range kills {
 		c := startChild(t, config)
@@ -79,11 +80,11 @@ func TestR01_Kill9(t *testing.T) {
 	c := startChild(t, config)
 	client := server.client(t)
 	eventually(t, "every acknowledged event is in the stream", func() (bool, string) {
-		lost := f.missing(counts(server.stream(t, client, "kills")))
+		lost := f.missing(counts(server.stream(t, client, stream)))
 		return len(lost) == 0, fmt.Sprintf("%d of %d are missing", len(lost), f.count())
 	})
 	doubled := 0
-	for _, n := range counts(server.stream(t, client, "kills")) {
+	for _, n := range counts(server.stream(t, client, stream)) {
 		doubled += n - 1
 	}
 	if doubled > kills*window {

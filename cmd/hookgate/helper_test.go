@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"net"
 	"os"
@@ -50,15 +51,24 @@ func eventually(t *testing.T, what string, done func() (bool, string)) {
 // redisServer is a real Redis: that of HOOKGATE_TEST_REDIS, or a redis-server of this test's own.
 type redisServer struct {
 	url  string
-	own  bool
 	port string
 	dir  string
 	cmd  *exec.Cmd
 }
 
+// startRedis gives a Redis to write to.
 func startRedis(t *testing.T) *redisServer {
 	t.Helper()
-	r := &redisServer{own: true, port: freePort(t), dir: t.TempDir()}
+	if url := os.Getenv("HOOKGATE_TEST_REDIS"); url != "" {
+		return &redisServer{url: url}
+	}
+	return startOwnRedis(t)
+}
+
+// startOwnRedis gives a Redis that the test may kill.
+func startOwnRedis(t *testing.T) *redisServer {
+	t.Helper()
+	r := &redisServer{port: freePort(t), dir: t.TempDir()}
 	r.url = "redis://127.0.0.1:" + r.port + "/0"
 	r.start(t)
 	t.Cleanup(func() { r.kill() })
@@ -97,6 +107,15 @@ func (r *redisServer) client(t *testing.T) *redis.Client {
 	c := redis.NewClient(o)
 	t.Cleanup(func() { _ = c.Close() })
 	return c
+}
+
+// fresh is the name of a stream that nobody else uses and that goes with the test.
+func (r *redisServer) fresh(t *testing.T, name string) string {
+	t.Helper()
+	name = "hookgate-test-" + name + "-" + rand.Text()
+	client := r.client(t)
+	t.Cleanup(func() { client.Del(context.Background(), name) })
+	return name
 }
 
 // stream reads every entry of a stream.

@@ -32,7 +32,8 @@ func counts(entries []redis.XMessage) map[string]int {
 func TestR16_DuplicateStorm(t *testing.T) {
 	t.Parallel()
 	server := startRedis(t)
-	r := serve(t, scenario(filepath.Join(t.TempDir(), "j.db"), streamOf(server, "storm")), func(m *Main) { m.Env = scenarioEnv })
+	stream := server.fresh(t, "storm")
+	r := serve(t, scenario(filepath.Join(t.TempDir(), "j.db"), streamOf(server, stream)), func(m *Main) { m.Env = scenarioEnv })
 	s := newSender(t, r.Hooks)
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -57,13 +58,13 @@ func TestR16_DuplicateStorm(t *testing.T) {
 	}
 	client := server.client(t)
 	eventually(t, "100 entries", func() (bool, string) {
-		n := client.XLen(t.Context(), "storm").Val()
+		n := client.XLen(t.Context(), stream).Val()
 		return n >= 100, fmt.Sprint(n)
 	})
 	if code := r.stop(); code != exitDone {
 		t.Errorf("ended with %d:\n%s", code, r.stderr)
 	}
-	for id, n := range counts(server.stream(t, client, "storm")) {
+	for id, n := range counts(server.stream(t, client, stream)) {
 		if n != 1 {
 			t.Errorf("%s was forwarded %d times", id, n)
 		}
@@ -74,8 +75,9 @@ func TestR16_DuplicateStorm(t *testing.T) {
 // complete and in order.
 func TestR07_RedisAway(t *testing.T) {
 	t.Parallel()
-	server := startRedis(t)
-	r := serve(t, scenario(filepath.Join(t.TempDir(), "j.db"), streamOf(server, "away")), func(m *Main) { m.Env = scenarioEnv })
+	server := startOwnRedis(t)
+	stream := server.fresh(t, "away")
+	r := serve(t, scenario(filepath.Join(t.TempDir(), "j.db"), streamOf(server, stream)), func(m *Main) { m.Env = scenarioEnv })
 	s := newSender(t, r.Hooks)
 	f := newFlow()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -100,7 +102,7 @@ func TestR07_RedisAway(t *testing.T) {
 	}
 	client := server.client(t)
 	eventually(t, "the stream is complete", func() (bool, string) {
-		lost := f.missing(counts(server.stream(t, client, "away")))
+		lost := f.missing(counts(server.stream(t, client, stream)))
 		return len(lost) == 0, fmt.Sprint(len(lost), " are missing")
 	})
 	for _, said := range []string{`"state":"backing off"`, `"state":"running"`} {
@@ -112,7 +114,7 @@ func TestR07_RedisAway(t *testing.T) {
 	// What was in flight when Redis died may stand there twice; nothing may overtake within its key.
 	last := make(map[string]string)
 	first := make(map[string]bool)
-	for _, e := range server.stream(t, client, "away") {
+	for _, e := range server.stream(t, client, stream) {
 		id, envelope := e.Values["id"].(string), e.Values["event"].(string)
 		if first[id] {
 			continue
@@ -241,7 +243,7 @@ func TestReload(t *testing.T) {
 	})
 }
 
-// TestH02_OddPaths: nothing but the exact path is taken, nothing is redirected, and no path grows a series.
+// TestH01_OddPaths: nothing but the exact path is taken, nothing is redirected, and no path grows a series.
 func TestH01_OddPaths(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -77,7 +77,7 @@ func runVectors(t *testing.T, provider string, cases []vector, server *redisServ
 	dir := t.TempDir()
 	var clock time.Time
 	v := &vectorRun{
-		server: server, sdk: startSDK(t), provider: provider, dir: dir, file: filepath.Join(dir, "events"), redis: server.url, stream: "vectors-" + provider,
+		server: server, sdk: startSDK(t), provider: provider, dir: dir, file: filepath.Join(dir, "events"), redis: server.url, stream: server.fresh(t, provider),
 		want: make(map[string]map[string]any), now: func() time.Time { return clock },
 	}
 	for i, c := range cases {

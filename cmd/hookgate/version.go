@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"runtime/debug"
+	"slices"
+	"strings"
 )
 
 type versionCommand struct {
@@ -26,6 +28,7 @@ func (c versionCommand) Run(m *Main) error {
 	if c.JSON {
 		return json.NewEncoder(m.Stdout).Encode(map[string]string{"version": version, "revision": revision, "go": goVersion})
 	}
-	_, err := fmt.Fprintln(m.Stdout, "hookgate", version, revision, goVersion)
+	words := slices.DeleteFunc([]string{"hookgate", version, revision, goVersion}, func(s string) bool { return s == "" })
+	_, err := fmt.Fprintln(m.Stdout, strings.Join(words, " "))
 	return err
 }
