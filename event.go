@@ -118,6 +118,16 @@ func (e *Event) Seal(src *Source, req *Request, verdict Verdict) {
 	e.attributes = e.AttributesJSON()
 }
 
+// maxAttribute bounds a text attribute, in bytes. The payload keeps the whole, and so does the identity.
+const maxAttribute = 2048
+
+func cut(s string) string {
+	if len(s) <= maxAttribute {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxAttribute], "")
+}
+
 // plain keeps what CloudEvents allows in a text attribute: control characters, with which a payload could write into
 // the header of a queue, and broken UTF-8 become U+FFFD. Text that is blank is no value.
 func plain(s string) string {
@@ -128,6 +138,7 @@ func plain(s string) string {
 	for i := 0; i < len(s) && ok; i++ {
 		ok = s[i] >= 0x20 && s[i] < 0x7f
 	}
+	s = cut(s)
 	if ok {
 		return s
 	}

@@ -16,6 +16,9 @@ type Gateway struct {
 	// Strangers is spent by failed authentications, one budget an address, so that guessing is slow and a flood of
 	// forgeries costs the authentic sender nothing. Nil means no bound.
 	Strangers Budget
+	// Seats bounds how many deliveries are worked on at once; more are answered 503. A seat is taken when the body is in, so
+	// that whoever sends slowly takes none. Nil means no bound.
+	Seats chan struct{}
 
 	sources atomic.Pointer[map[string]*Source]
 }

@@ -3,12 +3,14 @@ package hookgate
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"net/http"
 	"net/netip"
 	"strconv"
 	"strings"
+	"time"
 )
 
 const allowedMethods = "GET, HEAD, POST"
@@ -28,6 +30,15 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	report.Bytes = len(req.Body)
+	select {
+	case g.Seats <- struct{}{}:
+		defer func() { <-g.Seats }()
+	default:
+		if g.Seats != nil {
+			g.fail(w, report, &Error{Code: Unavailable, Detail: fmt.Sprintf("%d deliveries are worked on, which is the limit", cap(g.Seats)), RetryAfter: time.Second})
+			return
+		}
+	}
 	// A sender that hangs up does not take back what it sent, so its context ends nothing here.
 	outcome, err := g.Receive(context.Background(), src, req)
 	report.Outcome = outcome
@@ -51,10 +62,8 @@ func (g *Gateway) read(w http.ResponseWriter, r *http.Request, src *Source, id s
 	if len(r.Trailer) > 0 {
 		return nil, Refuse(HeaderDoubled, "the request announces trailers; a header that arrives after the body proves nothing")
 	}
-	for _, v := range r.Header["Content-Encoding"] {
-		if !strings.EqualFold(strings.TrimSpace(v), "identity") {
-			return nil, Errorf(WrongEncoding, "the body is encoded; only the bytes as signed can be verified")
-		}
+	if encoded(r.Header["Content-Encoding"]) {
+		return nil, Errorf(WrongEncoding, "the body is encoded; only the bytes as signed can be verified")
 	}
 	if r.ContentLength > src.MaxBody {
 		w.Header().Set("Connection", "close") // the rest is not read
@@ -76,8 +85,20 @@ func (g *Gateway) read(w http.ResponseWriter, r *http.Request, src *Source, id s
 	return req, nil
 }
 
+// encoded reports whether any of the codings is one that changes the body.
+func encoded(values []string) bool {
+	for _, value := range values {
+		for coding := range strings.SplitSeq(value, ",") {
+			if coding = strings.TrimSpace(coding); coding != "" && !strings.EqualFold(coding, "identity") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // maxTrusted is the announced length, in bytes, that gets its memory before the first byte has come.
-const maxTrusted = 64 << 10
+const maxTrusted = 16 << 10
 
 // readBody reads all, into a buffer of the right size where a usual length is announced. A large one has to be sent
 // first: announcing costs a stranger nothing.

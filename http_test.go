@@ -143,6 +143,8 @@ func TestAnswers(t *testing.T) {
 		"too large":            {sent: sent{body: strings.Repeat("a", 65), header: open}, status: 413, unstored: true},
 		"too large, in chunks": {sent: sent{raw: io.MultiReader(strings.NewReader(strings.Repeat("a", 65))), header: open}, status: 413, unstored: true},
 		"encoded":              {sent: sent{body: "a", header: with("Content-Encoding", "gzip")}, status: 415, unstored: true},
+		"encoded twice":        {sent: sent{body: "a", header: with("Content-Encoding", "identity, br")}, status: 415, unstored: true},
+		"empty is no code":     {sent: sent{body: "a", header: with("Content-Encoding", "")}, status: 200, outcome: "accepted", id: true, body: "thanks"},
 		"identity is no code":  {sent: sent{body: "a", header: with("Content-Encoding", "identity")}, status: 200, outcome: "accepted", id: true, body: "thanks"},
 		"refused as malformed": {sent: sent{body: "!a", header: open}, status: 400, unstored: true,
 			change: func(_ *hookgate.Gateway, s *hookgate.Source, _ *memory) { s.RejectMalformed = true }},
@@ -158,6 +160,13 @@ func TestAnswers(t *testing.T) {
 			change: func(_ *hookgate.Gateway, _ *hookgate.Source, m *memory) {
 				m.err = &hookgate.Error{Code: hookgate.Unavailable, RetryAfter: 6100 * time.Millisecond}
 			}},
+		"no seat left": {sent: sent{body: "a", header: open}, status: 503, header: [2]string{"Retry-After", "1"}, unstored: true,
+			change: func(g *hookgate.Gateway, _ *hookgate.Source, _ *memory) {
+				g.Seats = make(chan struct{}, 1)
+				g.Seats <- struct{}{}
+			}},
+		"the last seat": {sent: sent{body: "a", header: open}, status: 200, outcome: "accepted", id: true, body: "thanks",
+			change: func(g *hookgate.Gateway, _ *hookgate.Source, _ *memory) { g.Seats = make(chan struct{}, 1) }},
 		"a mistake of ours": {sent: sent{body: "a", header: open}, status: 503, unstored: true,
 			change: func(_ *hookgate.Gateway, _ *hookgate.Source, m *memory) { m.err = errors.New("boom") }},
 	} {
@@ -179,7 +188,11 @@ func TestAnswers(t *testing.T) {
 				r.Header = c.sent.header
 			}
 			w := httptest.NewRecorder()
+			taken := len(g.Seats)
 			g.ServeHTTP(w, r)
+			if len(g.Seats) != taken {
+				t.Error("a seat was not given back")
+			}
 			if w.Code != c.status {
 				t.Errorf("status %d, want %d", w.Code, c.status)
 			}

@@ -43,6 +43,10 @@ type Match struct {
 	Source     []string `yaml:"source" doc:"names of sources"`
 	Type       []string `yaml:"type" doc:"globs over the type, such as salesiq.conversation.*"`
 	EntityType []string `yaml:"entitytype" doc:"entity types"`
+
+	// Except are the sources whose own destinations leave this one out. Events of a source that is no longer configured
+	// are not among them: what was accepted is forwarded.
+	Except []string `yaml:"-"`
 }
 
 // RetrySettings is the schedule of one refused event: attempt n waits backoff * 2^(n-1), at most max_backoff, with jitter.

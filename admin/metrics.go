@@ -71,6 +71,18 @@ func NewMetrics(snapshot func() Snapshot) *Metrics {
 	return m
 }
 
+// Expect makes the series of a source before anything happens to it, so that the first failure is a rise and not a birth.
+func (m *Metrics) Expect(source string) {
+	for _, reason := range hookgate.Reasons() {
+		m.refused.WithLabelValues(source, string(reason))
+	}
+	for _, class := range hookgate.Classes() {
+		m.events.WithLabelValues(source, string(class))
+	}
+	m.conflicts.WithLabelValues(source)
+	m.quarantined.WithLabelValues(source)
+}
+
 // Handler serves the text format.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Timeout: 5 * time.Second})

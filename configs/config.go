@@ -43,7 +43,7 @@ func (j Journal) Path() string { return strings.TrimPrefix(string(j.URL.Reveal()
 // Limits bounds what strangers and senders can make the gateway do.
 type Limits struct {
 	Strangers Rate `yaml:"strangers" doc:"failed authentications of one address (IPv6: one /64)" default:"120/m"`
-	InFlight  int  `yaml:"in_flight" doc:"requests that are worked on at once; more are answered 503" default:"4096"`
+	InFlight  int  `yaml:"in_flight" doc:"deliveries that are worked on at once, once their bodies are in; more are answered 503" default:"4096"`
 }
 
 // Log says what the gateway logs about itself.

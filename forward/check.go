@@ -66,7 +66,7 @@ func checkEngine(s hookgate.DestinationSettings, ps *hookgate.Problems) {
 		ps.Add("timeout", "write a duration such as 15s", "must be above zero")
 	}
 	if s.Window < 1 || s.Window > maxWindow {
-		ps.Add("window", "256 is the default", "must be from 1 to %d", maxWindow)
+		ps.Add("window", "1024 is the default", "must be from 1 to %d", maxWindow)
 	}
 	if s.Retry.Attempts < 1 {
 		ps.Add("retry.attempts", "1 makes a dead letter of the first refusal", "must be at least 1")

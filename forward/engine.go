@@ -20,6 +20,7 @@ type engine struct {
 	head, tail int64   // positions of the oldest one and of the next one
 	scan       int64   // no position below it waits
 	unfinished int     // of the ring
+	bytes      int     // of their payloads
 	flying     int     // in Publish calls
 	exposed    int     // in flight, or answered and not yet recorded: what a crash would send again
 	lastRead   int64
@@ -41,6 +42,7 @@ type engine struct {
 	spare  []*item
 	unused []*job
 
+	suspects                map[int64]suspicion // by sequence number; at most those read and parked
 	delivered, failed, dead uint64
 	lastConfirmed           time.Time
 
@@ -74,7 +76,7 @@ func newEngine(f *Forwarder, p hookgate.Progress) *engine {
 	e := &engine{
 		f: f, window: f.settings.Window, serial: f.limits.Concurrent == 1 && f.limits.SameKey,
 		ring: make([]*item, 2*f.settings.Window), lanes: make(map[string]*lane), lastRead: p.Cursor,
-		ledger: newLedger(p.Cursor),
+		ledger: newLedger(p.Cursor), suspects: make(map[int64]suspicion),
 		wanted: make(chan readRequest, 1), chunks: make(chan []hookgate.Entry, 1),
 		jobs: make(chan *job, f.limits.Concurrent), results: make(chan *job, f.limits.Concurrent),
 		steps: make(chan hookgate.Step, 1), recorded: make(chan error, 1),
@@ -166,10 +168,13 @@ func (e *engine) at(pos int64) *item { return e.ring[pos%int64(len(e.ring))] }
 // room is how many more entries there is a place for, if all that are read had to be parked.
 func (e *engine) room() int { return e.f.maxParked - e.parked - e.unfinished }
 
+// maxHeld bounds the payloads in memory, in bytes, but for one read more: our default.
+const maxHeld = 32 << 20
+
 // request asks for more of the journal. While a call is under way small reads wait, because more room comes with its end.
 func (e *engine) request() {
 	n := min(e.window-e.unfinished, len(e.ring)-int(e.tail-e.head), e.room())
-	if e.requested > 0 || n <= 0 || (n < e.window/4 && e.active == e.f.limits.Concurrent) {
+	if e.requested > 0 || n <= 0 || e.bytes >= maxHeld || (n < e.window/4 && e.active == e.f.limits.Concurrent) {
 		return
 	}
 	e.requested = n
@@ -193,6 +198,7 @@ func (e *engine) admit(entries []hookgate.Entry) {
 		e.ring[e.tail%int64(len(e.ring))] = it
 		e.tail++
 		e.unfinished++
+		e.bytes += len(entry.Event.Data)
 		l := e.laneOf(entry.Event.PartitionKey, !e.serial)
 		if l != nil && len(l.parked) > 0 {
 			e.parkBehind(l, it)
@@ -208,6 +214,7 @@ func (e *engine) admit(entries []hookgate.Entry) {
 func (e *engine) finish(it *item) {
 	it.state = finished
 	e.unfinished--
+	e.bytes -= len(it.entry.Event.Data)
 }
 
 // pass moves the cursor over all that is finished without a gap.

@@ -612,3 +612,46 @@ func pass(d time.Duration) {
 	<-time.After(d)
 	synctest.Wait()
 }
+
+// One event that makes its target hang up looks like a target in trouble. While others get through it is the event that is
+// refused; while none does, nothing is given up.
+func TestASuspectIsConvictedOnlyWhileOthersPass(t *testing.T) {
+	t.Parallel()
+	for name, allDown := range map[string]bool{"one event": false, "the target": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				j, d := newJournal(), newFake()
+				down := allDown
+				d.judge = func(e hookgate.Entry, _ int) error {
+					if down || (e.Seq == 3 && !allDown) {
+						return &forward.Trouble{Err: errors.New("EOF"), Suspect: true}
+					}
+					return nil
+				}
+				f := forward.NewForwarder(settings("d"), d, j, j, forward.WithLimits(forward.Limits{Concurrent: 8, Batch: 1}))
+				stop := start(t, f)
+				defer stop()
+				for range 30 {
+					j.append(events(10, 10)...)
+					pass(10 * time.Minute)
+				}
+				if allDown {
+					if s := f.Stats(); s.Dead != 0 || len(d.entries()) != 0 {
+						t.Fatalf("while the target is away: %+v", s)
+					}
+					d.set(func(*fake) { down = false })
+					pass(10 * time.Minute)
+				}
+				want, dead := 299, uint64(1)
+				if allDown {
+					want, dead = 300, 0
+				}
+				if s := f.Stats(); s.Dead != dead || len(d.entries()) != want {
+					t.Errorf("%d delivered, %d dead, want %d and %d: %+v", len(d.entries()), s.Dead, want, dead, s)
+				}
+				checkOrder(t, d.entries())
+			})
+		})
+	}
+}

@@ -11,6 +11,9 @@ type Trouble struct {
 	Err        error
 	RetryAfter time.Duration // the pause that the target asked for; zero where it asked for none
 	Pause      bool          // the target says that it is gone: an operator has to look, and attempts are rare
+	// Suspect says that the entry itself may be the cause: the target hung up or never answered, or answered what a filter
+	// in front of it would. When others are confirmed meanwhile and it goes on, the entry is refused after all.
+	Suspect bool
 }
 
 func (t *Trouble) Error() string { return t.Err.Error() }

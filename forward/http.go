@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -126,7 +127,9 @@ func (h *httpTarget) post(ctx context.Context, e *hookgate.Event) error {
 		if errors.As(err, &withURL) { // it quotes the URL, and the path may be a token
 			err = withURL.Err
 		}
-		return &Trouble{Err: fmt.Errorf("http: %w", err)}
+		var dial *net.OpError
+		reached := !errors.As(err, &dial) || dial.Op != "dial"
+		return &Trouble{Err: fmt.Errorf("http: %w", err), Suspect: reached}
 	}
 	// What is left of the answer is read so that the connection can be used again, but not without end.
 	_, _ = io.CopyN(io.Discard, res.Body, maxAnswerBody)
@@ -174,8 +177,10 @@ func (h *httpTarget) judge(res *http.Response) error {
 	case code == http.StatusGone:
 		return &Trouble{Err: err, Pause: true}
 	case code >= 300 && code < 400, code == http.StatusUnauthorized, code == http.StatusForbidden,
-		code == http.StatusNotFound, code == http.StatusMethodNotAllowed, code == http.StatusTooManyRequests,
-		code == http.StatusBadGateway, code == http.StatusServiceUnavailable, code == http.StatusGatewayTimeout:
+		code == http.StatusNotFound, code == http.StatusMethodNotAllowed:
+		return &Trouble{Err: err, RetryAfter: retryAfter(res.Header.Get("Retry-After"), h.now()), Suspect: true}
+	case code == http.StatusTooManyRequests, code == http.StatusBadGateway,
+		code == http.StatusServiceUnavailable, code == http.StatusGatewayTimeout:
 		return &Trouble{Err: err, RetryAfter: retryAfter(res.Header.Get("Retry-After"), h.now())}
 	}
 	return &Refusal{Err: err}

@@ -12,7 +12,7 @@ import (
 func Matches(m hookgate.Match, e *hookgate.Event) bool {
 	return e.Quarantine == "" &&
 		contains(m.Provider, e.Provider) &&
-		contains(m.Source, e.Source) &&
+		contains(m.Source, e.Source) && !slices.Contains(m.Except, e.Source) &&
 		contains(m.EntityType, e.EntityType) &&
 		(len(m.Type) == 0 || slices.ContainsFunc(m.Type, func(glob string) bool { return Glob(glob, e.Type) }))
 }

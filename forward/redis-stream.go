@@ -20,13 +20,14 @@ const maxRedisEvent = 64 << 20
 // redisStream appends with XADD. The fields are id, type and event, which holds the envelope as JSON. Redis confirms by
 // its reply; how durable that is, its own persistence decides. A repeat is a second entry of the same id.
 type redisStream struct {
-	client *redis.Client
-	last   *lastConn
-	stream string
-	maxLen int64
-	cmds   []*redis.StringCmd // one for each place of a batch, used again and again: one Publish runs at a time
-	buf    []byte
-	ends   []int
+	password string
+	client   *redis.Client
+	last     *lastConn
+	stream   string
+	maxLen   int64
+	cmds     []*redis.StringCmd // one for each place of a batch, used again and again: one Publish runs at a time
+	buf      []byte
+	ends     []int
 }
 
 func checkRedisStream(s hookgate.DestinationSettings, ps *hookgate.Problems) {
@@ -80,7 +81,7 @@ func openRedisStream(s hookgate.DestinationSettings, _ Options) (Destination, er
 		}
 		return c, err
 	}
-	return &redisStream{client: redis.NewClient(o), last: last, stream: s.Stream, maxLen: s.MaxLen}, nil
+	return &redisStream{password: o.Password, client: redis.NewClient(o), last: last, stream: s.Stream, maxLen: s.MaxLen}, nil
 }
 
 // Publish appends the batch in one round trip. More than one entry goes as a transaction: if Redis starts to take
@@ -96,7 +97,7 @@ func (r *redisStream) Publish(ctx context.Context, batch []hookgate.Entry) []err
 	err := r.exec(ctx, sent)
 	forget(sent)
 	if err != nil {
-		t := &Trouble{Err: hookgate.Errorf(hookgate.Unavailable, "redis-stream: %w", err)}
+		t := &Trouble{Err: hookgate.Errorf(hookgate.Unavailable, "redis-stream: %s", r.quoted(err))}
 		for i := range errs {
 			if errs[i] == nil {
 				errs[i] = t
@@ -173,6 +174,15 @@ func forget(cmds []*redis.StringCmd) {
 		args := cmd.Args()
 		args[len(args)-5], args[len(args)-3], args[len(args)-1] = nil, nil, nil
 	}
+}
+
+// quoted is the error's text without what a server may quote in it: one that does not know AUTH repeats the password.
+func (r *redisStream) quoted(err error) string {
+	text, _, _ := strings.Cut(err.Error(), ", with args")
+	if r.password != "" {
+		text = strings.ReplaceAll(text, r.password, "[secret]")
+	}
+	return text
 }
 
 // Close ends all connections.

@@ -65,6 +65,10 @@ func (e *engine) judge(j *job, now time.Time) {
 			if !errors.As(err, &trouble) {
 				trouble = &Trouble{Err: err}
 			}
+			if trouble.Suspect && e.convicted(it.entry.Seq) {
+				e.refuse(it, err, e.attempts(it)+1, now)
+				continue
+			}
 			if worst == nil || trouble.Pause || trouble.RetryAfter > worst.RetryAfter {
 				worst = trouble
 			}
@@ -79,7 +83,28 @@ func (e *engine) judge(j *job, now time.Time) {
 	}
 }
 
+// suspicion is what is held against an entry that may itself be what a target cannot take.
+type suspicion struct {
+	delivered uint64 // how many had been confirmed at its last attempt
+	times     int    // attempts after which others were confirmed and it failed again
+}
+
+// convictedAfter is how often an entry may fail so, while others get through, before it counts as refused: our default.
+const convictedAfter = 3
+
+// convicted notes one more failure of a suspect and reports whether it is the entry, and not the destination.
+func (e *engine) convicted(seq int64) bool {
+	s, known := e.suspects[seq]
+	if known && e.delivered > s.delivered {
+		s.times++
+	}
+	s.delivered = e.delivered
+	e.suspects[seq] = s
+	return s.times >= convictedAfter
+}
+
 func (e *engine) confirm(it *item, now time.Time) {
+	delete(e.suspects, it.entry.Seq)
 	e.delivered++
 	e.lastConfirmed = now
 	if it.parked {
@@ -108,6 +133,7 @@ func (e *engine) refuse(it *item, err error, attempts int, now time.Time) {
 	if !p.Dead {
 		p.NextAt = now.Add(refusedPause(e.f.settings.Retry, attempts))
 	} else {
+		delete(e.suspects, it.entry.Seq)
 		e.dead++
 	}
 	if !it.parked {

@@ -12,8 +12,11 @@ import (
 const selectEntries = `SELECT e.seq, e.head, coalesce(e.data, substr(r.raw_body, e.off+1, e.len), x'')
 	FROM events e JOIN events r ON r.seq=coalesce(e.raw_seq, e.seq) `
 
-// maxRead bounds one read, whatever is asked for.
-const maxRead = 1024
+// The bounds of one read, whatever is asked for: entries, and bytes of payload after which it ends.
+const (
+	maxRead      = 1024
+	maxReadBytes = 4 << 20
+)
 
 // Read gives up to limit entries (at most 1024) that follow the sequence number after, in order. It blocks until there is
 // one, ctx ends or the journal closes. It sees only what is durable. Entries that retention has taken are passed over.
@@ -66,7 +69,7 @@ func (j *SQLite) query(ctx context.Context, query string, args ...any) ([]hookga
 	}
 	defer rows.Close()
 	var entries []hookgate.Entry
-	for rows.Next() {
+	for bytes := 0; bytes < maxReadBytes && rows.Next(); {
 		var head sql.RawBytes
 		var data []byte
 		e := hookgate.Entry{}
@@ -77,9 +80,13 @@ func (j *SQLite) query(ctx context.Context, query string, args ...any) ([]hookga
 			return nil, hookgate.Errorf(hookgate.Unavailable, "journal entry %d: %w", e.Seq, err)
 		}
 		e.Event.Data = data
+		bytes += len(data)
 		entries = append(entries, e)
 	}
-	return entries, j.readError(rows.Err())
+	if err := rows.Err(); err != nil {
+		return entries, j.readError(err)
+	}
+	return entries, nil
 }
 
 // readError latches what is broken: a damaged file must not go on accepting either.

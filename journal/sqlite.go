@@ -110,6 +110,9 @@ func open(path string, o Options, t tuning) (*SQLite, error) {
 	}
 	w, err := j.start()
 	if err != nil {
+		if troubleOf(err) == noRoom {
+			err = hinted("make room on its disk and start again: nothing that was acknowledged is lost", "%w", err)
+		}
 		return nil, errors.Join(fmt.Errorf("journal %s: %w", path, err), lock.release())
 	}
 	go w.run()

@@ -50,7 +50,7 @@ type Stats struct {
 	Missing      int64 // events that were committed once and were not found at the start: the log has rotted; alarm
 	FileSize     int64 // bytes of the database
 	LogSize      int64 // bytes of the write-ahead log
-	Destinations map[string]DestinationStats
+	Destinations map[string]DestinationStats // also of those that are no longer configured
 }
 
 // DestinationStats is what waits for one destination.
@@ -74,8 +74,8 @@ func (j *SQLite) Stats(ctx context.Context) Stats {
 	s.Last = j.tail.newest()
 	j.mu.Lock()
 	s.Oldest, s.OldestTime = j.oldest.seq, j.oldest.received
-	for name := range j.destinations {
-		s.Destinations[name] = DestinationStats{Backlog: max(s.Last-j.cursors[name], 0)}
+	for name, cursor := range j.cursors {
+		s.Destinations[name] = DestinationStats{Backlog: max(s.Last-cursor, 0)}
 	}
 	j.mu.Unlock()
 	rows, err := j.readers.QueryContext(ctx, `SELECT destination, count(*), sum(dead) FROM parked GROUP BY destination`)

@@ -43,8 +43,8 @@ func TestChain_TheFirstIsTheOutermost(t *testing.T) {
 	}
 }
 
-// ingress is the chain that every delivery passes: report, recover, in flight.
-func ingress(limit int, seen *[]middleware.Answer, h http.HandlerFunc) http.Handler {
+// ingress is the chain that every delivery passes: report, recover.
+func ingress(seen *[]middleware.Answer, h http.HandlerFunc) http.Handler {
 	return middleware.Chain(h,
 		middleware.Report(time.Now, func(a middleware.Answer) {
 			report := *a.Report
@@ -52,27 +52,22 @@ func ingress(limit int, seen *[]middleware.Answer, h http.HandlerFunc) http.Hand
 			*seen = append(*seen, a)
 		}),
 		middleware.Recover,
-		middleware.InFlight(limit),
 	)
 }
 
-// TestChain_Ingress shows why the order is what it is: what Recover and InFlight answer is reported like any other
-// answer, and a panic gives its seat back.
+// TestChain_Ingress shows why the order is what it is: what Recover answers is reported like any other answer.
 func TestChain_Ingress(t *testing.T) {
 	t.Parallel()
 	var seen []middleware.Answer
-	var inner http.Handler
-	inner = ingress(1, &seen, func(w http.ResponseWriter, r *http.Request) {
+	inner := ingress(&seen, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/panic":
 			panic("boom")
-		case "/full": // this request holds the only seat
-			inner.ServeHTTP(w, httptest.NewRequest("POST", "/second", nil))
 		default:
 			w.WriteHeader(http.StatusOK)
 		}
 	})
-	for _, path := range []string{"/panic", "/full", "/last"} {
+	for _, path := range []string{"/panic", "/last"} {
 		inner.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", path, nil))
 	}
 	type fact struct {
@@ -91,7 +86,7 @@ func TestChain_Ingress(t *testing.T) {
 		}
 		got = append(got, f)
 	}
-	want := []fact{{"/panic", 503, hookgate.InternalMistake}, {"/second", 503, hookgate.Unavailable}, {"/full", 503, ""}, {"/last", 200, ""}}
+	want := []fact{{"/panic", 503, hookgate.InternalMistake}, {"/last", 200, ""}}
 	if !slices.Equal(got, want) {
 		t.Errorf("observed %v, want %v", got, want)
 	}

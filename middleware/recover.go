@@ -23,6 +23,7 @@ func Recover(next http.Handler) http.Handler {
 			}
 			stack := debug.Stack()
 			hookgate.ReportOf(w).Err = hookgate.Errorf(hookgate.InternalMistake, "panic: %s\n%s", cut(fmt.Sprint(v), 100), stack[:min(len(stack), 900)])
+			w.Header().Set("Retry-After", "1")
 			w.Header().Set("Connection", "close")
 			w.WriteHeader(hookgate.InternalMistake.Status())
 		}()

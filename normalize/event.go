@@ -70,7 +70,7 @@ func rfc3339(text string) (t time.Time, ok bool) {
 	if len(text) < len("2006-01-02T15:04:05Z") || text[13] != ':' || strings.IndexByte(text, ',') >= 0 {
 		return time.Time{}, false
 	}
-	t, err := time.Parse(time.RFC3339, text)
+	t, err := time.Parse(time.RFC3339, strings.ToUpper(text)) // t and z may be small
 	if err != nil {
 		return time.Time{}, false
 	}

@@ -75,12 +75,12 @@ var (
 	errStillEncoded = errors.New("data is still percent-encoded after one decoding")
 	errNoPanels     = errors.New("the root is no object of panels")
 	errNoPanel      = errors.New("the root is an event without its panel")
-	errManyElements = errors.New("the request has more than 100,000 elements")
+	errManyElements = errors.New("the request has more than 20,000 elements")
 )
 
 // maxElements bounds what one request can become: an element of three bytes costs us two hundred times as much. The
 // provider documents no batch size (our default).
-const maxElements = 100_000
+const maxElements = 20_000
 
 // Normalize gives one event for each element, in order. An empty batch gives none: it is the provider's set-up call.
 func (n netcore) Normalize(req *hookgate.Request, _ hookgate.Verdict) []*hookgate.Event {

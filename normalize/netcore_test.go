@@ -313,10 +313,10 @@ func TestB13_NetcoreIgnoresTheContentType(t *testing.T) {
 func TestB12_NetcoreElements(t *testing.T) {
 	t.Parallel()
 	batch := func(n int) string { return `{"a":[` + strings.Repeat("{},", n-2) + `{}],"b":[{}]}` }
-	if events := netcore(t, batch(100_000)); len(events) != 100_000 || quarantined(events) > 0 {
-		t.Errorf("%d events of 100,000, %d quarantined", len(events), quarantined(events))
+	if events := netcore(t, batch(20_000)); len(events) != 20_000 || quarantined(events) > 0 {
+		t.Errorf("%d events of 20,000, %d quarantined", len(events), quarantined(events))
 	}
-	body := batch(100_001)
+	body := batch(20_001)
 	if events := netcore(t, body); len(events) != 1 || string(events[0].Data) != body || events[0].Quarantine == "" {
 		t.Errorf("%d events", len(events))
 	}

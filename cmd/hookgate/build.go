@@ -80,21 +80,12 @@ func budget(r configs.Rate) hookgate.Budget {
 	return middleware.NewBudget(int64(r.Count), r.Per)
 }
 
-// routed narrows a destination's match to the sources that name it under destinations.
+// routed leaves out of a destination's match the sources that name others under destinations.
 func routed(c *configs.Config, d hookgate.DestinationSettings) hookgate.DestinationSettings {
-	wanted := func(s configs.Source) bool {
-		return len(s.Destinations) == 0 || slices.Contains(s.Destinations, d.Name)
-	}
-	if !slices.ContainsFunc(c.Sources, func(s configs.Source) bool { return !wanted(s) }) {
-		return d
-	}
-	// An empty list would match every source, and no source has the empty name.
-	sources := []string{""}
 	for _, s := range c.Sources {
-		if wanted(s) && (len(d.Match.Source) == 0 || slices.Contains(d.Match.Source, s.Name)) {
-			sources = append(sources, s.Name)
+		if len(s.Destinations) > 0 && !slices.Contains(s.Destinations, d.Name) {
+			d.Match.Except = append(d.Match.Except, s.Name)
 		}
 	}
-	d.Match.Source = sources
 	return d
 }

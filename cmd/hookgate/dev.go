@@ -87,7 +87,7 @@ func (c devCommand) Run(ctx context.Context, m *Main) (err error) {
 		return err
 	}
 	c.greet(m.Stdout, file, p.hooks.addr(), p.admin.addr(), samples, secrets)
-	return p.run(ctx)
+	return p.run(ctx, func() {})
 }
 
 // greet says what runs and what to try next.

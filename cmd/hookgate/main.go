@@ -22,8 +22,11 @@ func main() {
 	tune()
 	redis.SetLogger(silent{}) // it would write every failed dial to standard error; the destination's own line says it once
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
+	if len(os.Args) > 1 && os.Args[1] == "serve" { // any other command ends with its terminal
+		signal.Notify(hangup, syscall.SIGHUP)
+	}
 	m := &Main{Args: os.Args[1:], Stdout: os.Stdout, Stderr: os.Stderr, Env: os.LookupEnv, Now: time.Now, Hangup: hangup}
 	code := m.Run(ctx)
 	stop()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	stdlog "log"
 	"net"
 	"net/http"
 	"time"
@@ -29,6 +30,7 @@ type program struct {
 	log     zerolog.Logger
 	journal *journal.SQLite
 	gateway *hookgate.Gateway
+	metrics *admin.Metrics
 	targets *targets
 
 	hooks, admin *server
@@ -50,6 +52,10 @@ func start(m *Main, c *configs.Config, log zerolog.Logger, buffer *lineBuffer, s
 	if err != nil {
 		return nil, err
 	}
+	if lost := p.journal.Stats(context.Background()).Missing; lost > 0 {
+		log.Error().Int64("missing", lost).Str("hint", "the disk has lost them, or the lock file beside the journal belongs to another one").
+			Msg("events that were committed once are not in the journal")
+	}
 	p.targets = newTargets(p.journal, log, stdout, m.Now)
 	if err = p.targets.set(c); err != nil {
 		return nil, err
@@ -58,29 +64,35 @@ func start(m *Main, c *configs.Config, log zerolog.Logger, buffer *lineBuffer, s
 	if err != nil {
 		return nil, err
 	}
-	p.gateway = &hookgate.Gateway{Journal: p.journal, Now: m.Now, Strangers: budget(c.Limits.Strangers)}
-	p.gateway.SetSources(sources)
-
-	metrics := admin.NewMetrics(func() admin.Snapshot { return p.snapshot(buffer.Dropped()) })
+	p.gateway = &hookgate.Gateway{Journal: p.journal, Now: m.Now, Strangers: budget(c.Limits.Strangers), Seats: make(chan struct{}, c.Limits.InFlight)}
+	p.metrics = admin.NewMetrics(func() admin.Snapshot { return p.snapshot(buffer.Dropped()) })
+	p.setSources(sources)
 	accessLog := middleware.AccessLog(log)
-	count := func(a middleware.Answer) { metrics.Observe(a.Report, a.Duration) }
+	count := func(a middleware.Answer) { p.metrics.Observe(a.Report, a.Duration) }
 	if p.hooks, err = listen(c.Listen, "listen", middleware.Chain(router(p.gateway),
 		middleware.Report(m.Now, accessLog, count),
 		middleware.Recover,
-		middleware.InFlight(c.Limits.InFlight),
-	)); err != nil {
+	), log); err != nil {
 		return nil, err
 	}
 	p.admin, err = listen(c.Admin.Listen, "admin.listen", admin.Handler(admin.Options{
-		Token: c.Admin.Token, Metrics: metrics.Handler(),
+		Token: c.Admin.Token, Metrics: p.metrics.Handler(),
 		Checks: []admin.Check{{Name: "journal", Ready: p.journal.Ready}},
-	}))
+	}), log)
 	return p, err
 }
 
-// run serves until ctx ends or something gives up, and then stops in order: no more requests, answers to those under
-// way, deliveries under way, the journal. What has been answered 200 is in the journal, so nothing can be lost here.
-func (p *program) run(ctx context.Context) error {
+// setSources replaces the sources of the gateway and prepares their metrics.
+func (p *program) setSources(sources []*hookgate.Source) {
+	for _, s := range sources {
+		p.metrics.Expect(s.Name)
+	}
+	p.gateway.SetSources(sources)
+}
+
+// run serves until ctx ends or something gives up, lets quiesce end what could still change the program, and then stops in
+// order: no more requests, answers to those under way, deliveries under way, the journal. What has been answered 200 is in the journal, so nothing can be lost here.
+func (p *program) run(ctx context.Context, quiesce func()) error {
 	failed := make(chan error, 2)
 	for _, s := range []*server{p.hooks, p.admin} {
 		go func() { failed <- s.serve() }()
@@ -99,6 +111,7 @@ func (p *program) run(ctx context.Context) error {
 		err = exitError{exitJournal, fmt.Errorf("the journal failed and nothing has been acknowledged since: %w", p.journal.Ready())}
 		p.log.Error().Err(err).Msg("stopping")
 	}
+	quiesce()
 	return errors.Join(err, p.stop())
 }
 
@@ -111,7 +124,7 @@ func (p *program) stop() error {
 		errs = append(errs, p.hooks.stop(ctx))
 	}
 	if p.targets != nil {
-		errs = append(errs, p.targets.stop())
+		errs = append(errs, p.targets.stop(ctx))
 	}
 	if p.admin != nil {
 		errs = append(errs, p.admin.stop(ctx))
@@ -138,7 +151,7 @@ type server struct {
 }
 
 // listen binds now, so that a taken address is an error of the start.
-func listen(address, option string, h http.Handler) (*server, error) {
+func listen(address, option string, h http.Handler, log zerolog.Logger) (*server, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w; choose another address or stop what listens there", option, err)
@@ -150,7 +163,9 @@ func listen(address, option string, h http.Handler) (*server, error) {
 		WriteTimeout:      10 * time.Second,
 		IdleTimeout:       30 * time.Second,
 		MaxHeaderBytes:    12 << 10, // net/http adds 4 KiB to it
-		ErrorLog:          nil,
+		ErrorLog:          stdlog.New(log.Level(zerolog.WarnLevel), "", 0),
+
+		DisableGeneralOptionsHandler: true, // OPTIONS * is a path that no source has
 	}}, nil
 }
 

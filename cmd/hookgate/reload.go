@@ -1,6 +1,8 @@
 package main
 
 import (
+	"reflect"
+
 	"github.com/hookgate/hookgate/configs"
 )
 
@@ -21,14 +23,14 @@ func (p *program) reload(path string) {
 		p.log.Error().Err(err).Msg("configuration not taken over; the old one goes on")
 		return
 	}
-	p.gateway.SetSources(sources)
+	p.setSources(sources)
 	for _, w := range warnings {
 		p.log.Warn().Msg(w.Error())
 	}
 	for option, changed := range map[string]bool{
 		"listen":  c.Listen != p.config.Listen,
 		"admin":   c.Admin.Listen != p.config.Admin.Listen || string(c.Admin.Token.Reveal()) != string(p.config.Admin.Token.Reveal()),
-		"journal": c.Journal.Path() != p.config.Journal.Path(),
+		"journal": !reflect.DeepEqual(c.Journal, p.config.Journal),
 		"limits":  c.Limits != p.config.Limits,
 		"log":     c.Log != p.config.Log,
 	} {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"sync"
 
 	"github.com/hookgate/hookgate/configs"
 )
@@ -12,6 +13,7 @@ type serveCommand struct {
 
 // Run serves until ctx ends.
 func (c serveCommand) Run(ctx context.Context, m *Main) error {
+	before := fingerprint(c.Config)
 	config, warnings, err := configs.Load(c.Config, m.Env, rules())
 	if err != nil {
 		return err
@@ -26,7 +28,6 @@ func (c serveCommand) Run(ctx context.Context, m *Main) error {
 		return err
 	}
 	reloads, stopReloads := context.WithCancel(ctx)
-	defer stopReloads()
 	changed := make(chan struct{}, 1)
 	notify := func() {
 		select {
@@ -34,8 +35,9 @@ func (c serveCommand) Run(ctx context.Context, m *Main) error {
 		default: // one is waiting, and it will read the newest file
 		}
 	}
-	go watch(reloads, c.Config, notify)
-	go func() {
+	var reloading sync.WaitGroup
+	reloading.Go(func() { watch(reloads, c.Config, before, notify) })
+	reloading.Go(func() {
 		for {
 			select {
 			case <-reloads.Done():
@@ -46,6 +48,9 @@ func (c serveCommand) Run(ctx context.Context, m *Main) error {
 				p.reload(c.Config)
 			}
 		}
-	}()
-	return p.run(ctx)
+	})
+	return p.run(ctx, func() {
+		stopReloads()
+		reloading.Wait()
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"reflect"
 	"sync"
 	"time"
@@ -42,8 +43,8 @@ func newTargets(j *journal.SQLite, log zerolog.Logger, stdout io.Writer, now fun
 	return &targets{journal: j, log: log, stdout: stdout, now: now, running: make(map[string]*target)}
 }
 
-// set makes the running destinations those of c. When one cannot be opened, everything stays as it was, but for a file
-// that two settings of one destination would share: the old one is closed before the new one is opened.
+// set makes the running destinations those of c. When one of them cannot be opened, those of before go on. What changes is
+// stopped first, so that no two ever write to one file; forwarding only pauses, for the journal holds what comes meanwhile.
 func (t *targets) set(c *configs.Config) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -51,34 +52,70 @@ func (t *targets) set(c *configs.Config) error {
 	for _, d := range c.Destinations {
 		wanted[d.Name] = routed(c, d)
 	}
+	var before []hookgate.DestinationSettings
+	for name, r := range t.running {
+		if s, ok := wanted[name]; ok && reflect.DeepEqual(s, r.settings) {
+			continue
+		}
+		before = append(before, r.settings)
+		t.drop(name)
+	}
+	var started []string
+	for name, s := range wanted {
+		if t.running[name] != nil {
+			continue
+		}
+		if err := t.start(s); err != nil {
+			return errors.Join(fmt.Errorf("destination %s: %w", name, err), t.restore(started, before))
+		}
+		started = append(started, name)
+	}
 	if err := t.journal.SetDestinations(names(c.Destinations)); err != nil {
 		return err
 	}
-	for name, r := range t.running {
-		if s, ok := wanted[name]; !ok || !reflect.DeepEqual(s, r.settings) {
-			if err := r.stop(); err != nil {
-				t.log.Error().Str("destination", name).Err(err).Msg("destination did not stop cleanly")
-			}
-			delete(t.running, name)
-		}
-	}
-	for _, d := range c.Destinations {
-		if _, ok := t.running[d.Name]; ok {
-			continue
-		}
-		started, err := t.start(wanted[d.Name])
-		if err != nil {
-			return fmt.Errorf("destination %s: %w", d.Name, err)
-		}
-		t.running[d.Name] = started
-	}
+	t.warnOfAbandoned(wanted)
 	return nil
 }
 
-func (t *targets) start(s hookgate.DestinationSettings) (*target, error) {
+// restore undoes a set that failed half-way: what it started ends, and what it stopped starts again.
+func (t *targets) restore(started []string, before []hookgate.DestinationSettings) error {
+	for _, name := range started {
+		t.drop(name)
+	}
+	var errs []error
+	for _, s := range before {
+		if err := t.start(s); err != nil {
+			errs = append(errs, fmt.Errorf("destination %s cannot be started again: %w", s.Name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// drop ends one destination and waits for it.
+func (t *targets) drop(name string) {
+	if err := t.running[name].stop(); err != nil {
+		t.log.Error().Str("destination", name).Err(err).Msg("destination did not stop cleanly")
+	}
+	delete(t.running, name)
+}
+
+// warnOfAbandoned names the destinations that are not configured any more and are behind: after a renaming, say, which
+// makes a new destination. It cannot tell what came after they were taken out, and so may speak of one that is no loss.
+func (t *targets) warnOfAbandoned(wanted map[string]hookgate.DestinationSettings) {
+	ctx, cancel := context.WithTimeout(context.Background(), snapshotTimeout)
+	defer cancel()
+	for name, s := range t.journal.Stats(ctx).Destinations {
+		if _, ok := wanted[name]; !ok && s.Backlog > 0 {
+			t.log.Warn().Str("destination", name).Int64("backlog", s.Backlog).
+				Msg("not configured any more, and behind; if it was renamed, its old name brings it what is left")
+		}
+	}
+}
+
+func (t *targets) start(s hookgate.DestinationSettings) error {
 	d, err := forward.New(s, forward.Options{Stdout: t.stdout, Now: t.now})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &target{
@@ -91,7 +128,8 @@ func (t *targets) start(s hookgate.DestinationSettings) (*target, error) {
 			t.log.Error().Str("destination", s.Name).Err(err).Msg("destination stopped")
 		}
 	}()
-	return r, nil
+	t.running[s.Name] = r
+	return nil
 }
 
 // observer logs what becomes of a destination: a line when it gets into trouble, when it is out of it again, and when
@@ -122,20 +160,24 @@ func (r *target) stop() error {
 	return r.destination.Close()
 }
 
-// stop ends all of them side by side.
-func (t *targets) stop() error {
+// stop ends all of them side by side, within ctx: a reader of standard output that has stopped reading cannot be made to.
+func (t *targets) stop(ctx context.Context) error {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, r := range t.running {
+	running := maps.Clone(t.running)
+	clear(t.running)
+	t.mu.Unlock()
+	for _, r := range running {
 		r.cancel()
 	}
 	var errs []error
-	for name, r := range t.running {
-		if err := r.stop(); err != nil {
-			errs = append(errs, fmt.Errorf("destination %s: %w", name, err))
+	for name, r := range running {
+		select {
+		case <-r.done:
+			errs = append(errs, r.stop())
+		case <-ctx.Done():
+			errs = append(errs, fmt.Errorf("destination %s does not stop; what it has not confirmed is sent again", name))
 		}
 	}
-	clear(t.running)
 	return errors.Join(errs...)
 }
 

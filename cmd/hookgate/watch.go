@@ -12,9 +12,8 @@ import (
 // links that mounted configuration is swapped by.
 const watchEvery = 2 * time.Second
 
-// watch calls changed whenever the content of the file is another one than before, until ctx ends.
-func watch(ctx context.Context, path string, changed func()) {
-	last := fingerprint(path)
+// watch calls changed whenever the content of the file is another one than last, until ctx ends.
+func watch(ctx context.Context, path string, last fingerprinted, changed func()) {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {
