@@ -47,9 +47,9 @@ type Stats struct {
 	Classes      map[hookgate.Class]int64
 	Conflicts    int64
 	Quarantined  int64
-	Missing      int64 // events that were committed once and were not found at the start: the log has rotted; alarm
-	FileSize     int64 // bytes of the database
-	LogSize      int64 // bytes of the write-ahead log
+	Missing      int64                       // events that were committed once and were not found at the start: the log has rotted; alarm
+	FileSize     int64                       // bytes of the database
+	LogSize      int64                       // bytes of the write-ahead log
 	Destinations map[string]DestinationStats // also of those that are no longer configured
 }
 

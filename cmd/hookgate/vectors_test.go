@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -75,16 +76,17 @@ func TestVectors(t *testing.T) {
 // a reload changes them, and the clock is the case's.
 func runVectors(t *testing.T, provider string, cases []vector, server *redisServer) {
 	dir := t.TempDir()
-	var clock time.Time
+	var clock atomic.Pointer[time.Time]
 	v := &vectorRun{
 		server: server, sdk: startSDK(t), provider: provider, dir: dir, file: filepath.Join(dir, "events"), redis: server.url, stream: server.fresh(t, provider),
-		want: make(map[string]map[string]any), now: func() time.Time { return clock },
+		want: make(map[string]map[string]any), now: func() time.Time { return *clock.Load() },
 	}
 	for i, c := range cases {
-		clock = time.Now()
+		now := time.Now()
 		if c.Now != nil {
-			clock = time.Unix(*c.Now, 0)
+			now = time.Unix(*c.Now, 0)
 		}
+		clock.Store(&now)
 		v.env = make(map[string]string)
 		config := v.config(c)
 		path := filepath.Join(dir, fmt.Sprintf("%d.yaml", i))
