@@ -67,7 +67,7 @@ func TestR01_Kill9(t *testing.T) {
 		done := make(chan struct{})
 		go func() { defer close(done); f.run(ctx, newSender(t, c.hooks), 16) }()
 		taken := f.count()
-		eventually(t, "events are taken", func() (bool, string) { return f.count() > taken, c.stderr.String() })
+		eventually(t, "events are taken", func() (bool, string) { return f.count() > taken+2*window, c.stderr.String() })
 		<-time.After(time.Duration(20+rand.IntN(200)) * time.Millisecond)
 		c.kill()
 		cancel()
@@ -86,9 +86,6 @@ func TestR01_Kill9(t *testing.T) {
 	doubled := 0
 	for _, n := range counts(server.stream(t, client, stream)) {
 		doubled += n - 1
-	}
-	if f.count() < 2*kills*window {
-		t.Errorf("only %d events: too few to tell the bound on doubled ones", f.count())
 	}
 	if doubled > kills*window {
 		t.Errorf("%d doubled, more than %d windows of %d", doubled, kills, window)
