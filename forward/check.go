@@ -27,12 +27,9 @@ func Check(s hookgate.DestinationSettings) error {
 func unknownType(name string) error {
 	var ps hookgate.Problems
 	known := "the types are " + strings.Join(Names(), ", ")
-	switch near := nearest(name, Names()); {
-	case name == "":
+	if name == "" {
 		ps.Add("type", known, "missing")
-	case near != "":
-		ps.Add("type", "did you mean "+near+"?", "unknown type %q", name)
-	default:
+	} else {
 		ps.Add("type", known, "unknown type %q", name)
 	}
 	return ps
@@ -98,42 +95,3 @@ func checkMatch(m hookgate.Match, ps *hookgate.Problems) {
 
 // missing adds the problem of an option that the type cannot do without.
 func missing(ps *hookgate.Problems, field, hint string) { ps.Add(field, hint, "missing") }
-
-// nearest is the known name that a typing mistake is likely to have meant; empty if none is near.
-func nearest(name string, known []string) string {
-	best, least := "", 3
-	for _, k := range known {
-		if d := distance(name, k); d < least && d < len(k) {
-			best, least = k, d
-		}
-	}
-	if best == "" && len(name) > 2 {
-		for _, k := range known {
-			if strings.HasPrefix(k, name) || strings.HasSuffix(k, name) {
-				return k
-			}
-		}
-	}
-	return best
-}
-
-// distance is the number of letters to insert, drop or change.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
-}

@@ -12,10 +12,6 @@ type none struct{}
 
 func newNone(*settings) Scheme { return none{} }
 
-func warnNone(s *settings) {
-	s.problems.Add("scheme", "use it only for what the provider cannot sign, behind an allow-list of addresses", "none lets anybody deliver")
-}
-
 func (none) Sign(*hookgate.Request, time.Time) error { return nil }
 
 func (none) Verify(*hookgate.Request, time.Time) (hookgate.Proof, error) {

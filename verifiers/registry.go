@@ -33,7 +33,7 @@ var registry = map[string]kind{
 	"bearer":         {make: newBearer, takes: map[string]use{"keys": required, "issuer": optional, "audience": optional}, keyPair: true},
 	"bird-signature": {make: newBirdSignature, takes: map[string]use{"secrets": required}, freshness: birdBack + birdAhead},
 	"hub-signature":  {make: newHubSignature, takes: map[string]use{"secrets": required, "encoding": optional}},
-	"none":           {make: newNone, warn: warnNone},
+	"none":           {make: newNone},
 	"siq-signature":  {make: newSiqSignature, takes: map[string]use{"keys": required}, keyPair: true},
 }
 
@@ -81,7 +81,7 @@ func Names() []string {
 func Freshness(scheme string) time.Duration { return registry[scheme].freshness }
 
 // Warnings names what New accepts although it is weak: a password or token under 12 characters, which the provider's
-// console may have dictated, and the scheme none. An entry that New refuses may be given too.
+// console may have dictated. The loader warns of the scheme none itself. An entry that New refuses may be given too.
 func Warnings(entry hookgate.AuthSettings) []hookgate.Problem {
 	s := &settings{AuthSettings: entry}
 	if k := registry[entry.Scheme]; k.warn != nil {

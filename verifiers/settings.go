@@ -1,8 +1,6 @@
 package verifiers
 
 import (
-	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/hookgate/hookgate"
@@ -77,39 +75,10 @@ func takesHint(scheme string, takes []string) string {
 }
 
 func (s *settings) unknownScheme() {
-	names := Names()
+	hint := "one of " + strings.Join(Names(), ", ")
 	if s.Scheme == "" {
-		s.problems.Add("scheme", "one of "+strings.Join(names, ", "), "the scheme is missing")
+		s.problems.Add("scheme", hint, "the scheme is missing")
 		return
 	}
-	hint := "one of " + strings.Join(names, ", ")
-	nearest := slices.MinFunc(names, func(a, b string) int { return distance(s.Scheme, a) - distance(s.Scheme, b) })
-	if distance(s.Scheme, nearest) <= 3 {
-		hint = fmt.Sprintf("did you mean %s? It is %s", nearest, hint)
-	}
 	s.problems.Add("scheme", hint, "unknown scheme %q", s.Scheme)
-}
-
-// distance counts the single-byte edits between two words. A very long word is far from everything.
-func distance(a, b string) int {
-	if len(a) > 64 {
-		return len(a)
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
