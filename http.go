@@ -115,8 +115,8 @@ func readBody(r io.Reader, length int64) ([]byte, error) {
 func succeed(w http.ResponseWriter, src *Source, req *Request, outcome Outcome) {
 	h := w.Header()
 	h["Hookgate-Outcome"] = []string{string(outcome.Kind)}
-	if len(outcome.Events) == 1 && outcome.Events[0].Quarantine == "" {
-		h["Hookgate-Event-Id"] = []string{outcome.Events[0].ID}
+	if e, ok := outcome.only(); ok {
+		h["Hookgate-Event-Id"] = []string{e.ID}
 	}
 	if replier, ok := src.Reader.(Replier); ok && req.Method == http.MethodPost {
 		if contentType, body := replier.Reply(req); len(body) > 0 {

@@ -19,6 +19,20 @@ type Outcome struct {
 	Results []Result // one per event, in order
 }
 
+// only is the one event of a request, if it carries exactly one; parts that could not be read are no events.
+func (o Outcome) only() (one *Event, ok bool) {
+	for _, e := range o.Events {
+		if e.Quarantine != "" {
+			continue
+		}
+		if one != nil {
+			return nil, false
+		}
+		one = e
+	}
+	return one, one != nil
+}
+
 // Class says how an event that comes again relates to what came before.
 type Class string
 
