@@ -20,13 +20,14 @@ type Check struct {
 // Options are what the operator's side shows.
 type Options struct {
 	// Token opens every page. Without one all pages are open, which the configuration allows on loopback only.
-	Token   hookgate.Secret
-	Checks  []Check
-	Metrics http.Handler
+	Token    hookgate.Secret
+	Checks   []Check
+	Metrics  http.Handler
+	Operator Operator
 }
 
-// Handler serves /healthz, /readyz and /metrics. The two health pages answer strangers as well, for a load balancer has
-// no token, but with one word only; the reasons and the metrics are for those who hold the token.
+// Handler serves /healthz, /readyz and /metrics, and the pages about quarantine and dead letters. The two health pages
+// answer strangers as well, for a load balancer has no token, but with one word only; all else is for those who hold it.
 func Handler(o Options) http.Handler { return headers(o.router()) }
 
 func (o Options) router() *mux.Router {
@@ -35,8 +36,13 @@ func (o Options) router() *mux.Router {
 	router.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { word(w, http.StatusOK, "alive") }).Methods(get...)
 	router.HandleFunc("/readyz", o.readyz).Methods(get...)
 	router.Handle("/metrics", o.closed(o.Metrics)).Methods(get...)
-	router.MethodNotAllowedHandler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Allow", strings.Join(get, ", "))
+	o.operate(router)
+	router.MethodNotAllowedHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		allow := strings.Join(get, ", ")
+		if strings.HasSuffix(r.URL.Path, "/replay") {
+			allow = http.MethodPost
+		}
+		w.Header().Set("Allow", allow)
 		word(w, http.StatusMethodNotAllowed, "method not allowed")
 	})
 	return router

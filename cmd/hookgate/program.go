@@ -77,7 +77,8 @@ func start(m *Main, c *configs.Config, log zerolog.Logger, buffer *lineBuffer, s
 	}
 	p.admin, err = listen(c.Admin.Listen, "admin.listen", admin.Handler(admin.Options{
 		Token: c.Admin.Token, Metrics: p.metrics.Handler(),
-		Checks: []admin.Check{{Name: "journal", Ready: p.journal.Ready}},
+		Operator: operator{p.journal, p.targets},
+		Checks:   []admin.Check{{Name: "journal", Ready: p.journal.Ready}},
 	}), log)
 	return p, err
 }

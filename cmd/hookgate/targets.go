@@ -181,6 +181,14 @@ func (t *targets) stop(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// named finds a running destination.
+func (t *targets) named(name string) (*target, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r, ok := t.running[name]
+	return r, ok
+}
+
 // stats are those of the running destinations, by name.
 func (t *targets) stats() map[string]forward.Stats {
 	t.mu.Lock()
