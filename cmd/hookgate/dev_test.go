@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -14,7 +13,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
@@ -25,29 +23,11 @@ const devCanary = "c4n4ry-of-the-environment"
 // startDev runs hookgate dev in this process until the test or stop ends it.
 func startDev(t *testing.T, now func() time.Time, args ...string) *running {
 	t.Helper()
-	r := &running{stdout: new(syncBuffer), stderr: new(syncBuffer)}
-	started := make(chan Addresses, 1)
-	m := &Main{
-		Args:   append([]string{"dev", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"}, args...),
-		Stdout: r.stdout, Stderr: r.stderr, Now: now, Started: func(a Addresses) { started <- a },
+	r := new(running)
+	r.run(t, &Main{
+		Args: append([]string{"dev", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"}, args...), Now: now,
 		Env: func(string) (string, bool) { return devCanary, true },
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan int, 1)
-	go func() { ended <- m.Run(ctx) }()
-	r.stop = sync.OnceValue(func() int {
-		cancel()
-		return <-ended
 	})
-	t.Cleanup(func() { r.stop() })
-	select {
-	case r.Addresses = <-started:
-	case code := <-ended:
-		ended <- code
-		t.Fatalf("dev ended with %d:\n%s", code, r.stderr)
-	case <-time.After(20 * time.Second):
-		t.Fatalf("dev does not start:\n%s", r.stderr)
-	}
 	return r
 }
 

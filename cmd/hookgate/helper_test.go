@@ -169,16 +169,28 @@ type running struct {
 // serve runs the program with a configuration, whose listeners should be at port 0, until the test or stop ends it.
 func serve(t *testing.T, config string, change func(*Main)) *running {
 	t.Helper()
-	r := &running{file: filepath.Join(t.TempDir(), "hookgate.yaml"), stdout: new(syncBuffer), stderr: new(syncBuffer), hangup: make(chan os.Signal, 1)}
+	r := &running{file: filepath.Join(t.TempDir(), "hookgate.yaml"), hangup: make(chan os.Signal, 1)}
 	r.write(t, config)
-	started := make(chan Addresses, 1)
-	m := &Main{
-		Args: []string{"serve", "--config", r.file}, Stdout: r.stdout, Stderr: r.stderr, Env: os.LookupEnv, Now: time.Now,
-		Hangup: r.hangup, Started: func(a Addresses) { started <- a },
-	}
+	m := &Main{Args: []string{"serve", "--config", r.file}, Env: os.LookupEnv, Now: time.Now, Hangup: r.hangup}
 	if change != nil {
 		change(m)
 	}
+	r.run(t, m)
+	return r
+}
+
+// run starts m in this process, and waits until it takes deliveries. Outputs that m does not have are kept in r.
+func (r *running) run(t *testing.T, m *Main) {
+	t.Helper()
+	r.stdout, r.stderr = new(syncBuffer), new(syncBuffer)
+	if m.Stdout == nil {
+		m.Stdout = r.stdout
+	}
+	if m.Stderr == nil {
+		m.Stderr = r.stderr
+	}
+	started := make(chan Addresses, 1)
+	m.Started = func(a Addresses) { started <- a }
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan int, 1)
 	go func() { ended <- m.Run(ctx) }()
@@ -195,7 +207,6 @@ func serve(t *testing.T, config string, change func(*Main)) *running {
 	case <-time.After(20 * time.Second):
 		t.Fatalf("the program does not start:\n%s", r.stderr)
 	}
-	return r
 }
 
 func (r *running) write(t *testing.T, config string) {
