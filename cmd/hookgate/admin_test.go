@@ -8,10 +8,10 @@ import (
 	"testing"
 )
 
-// ask asks the admin listener with a token, if there is one.
-func (r *running) ask(t *testing.T, path, token string) (int, string) {
+// request asks the admin listener, with a token if there is one.
+func (r *running) request(t *testing.T, method, path, token, body string) (int, string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+r.Admin+path, nil)
+	req, err := http.NewRequestWithContext(t.Context(), method, "http://"+r.Admin+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,6 +29,12 @@ func (r *running) ask(t *testing.T, path, token string) (int, string) {
 		t.Fatal(err)
 	}
 	return resp.StatusCode, string(b)
+}
+
+// ask is request for a page.
+func (r *running) ask(t *testing.T, path, token string) (int, string) {
+	t.Helper()
+	return r.request(t, http.MethodGet, path, token, "")
 }
 
 func TestA01_TheTokenGuardsEverythingButAWord(t *testing.T) {
