@@ -12,8 +12,31 @@ import (
 
 const hexDigits = "0123456789abcdef"
 
-// timeForm is RFC 3339 with exactly three decimals; Format cuts the rest and does not round.
-const timeForm = "2006-01-02T15:04:05.000Z"
+// timeText is RFC 3339 in UTC with exactly three decimals; the rest is cut, not rounded. Format would read its layout anew
+// for every event, which costs as much as all the other attributes. Years beyond four digits are left to it.
+func timeText(t time.Time) string {
+	t = t.UTC()
+	year, month, day := t.Date()
+	if year < 0 || year > 9999 {
+		return t.Format("2006-01-02T15:04:05.000Z")
+	}
+	hour, minute, second := t.Clock()
+	text := []byte("0000-00-00T00:00:00.000Z")
+	digits := func(end, n int) {
+		for ; n > 0; n /= 10 {
+			end--
+			text[end] = byte('0' + n%10)
+		}
+	}
+	digits(4, year)
+	digits(7, int(month))
+	digits(10, day)
+	digits(13, hour)
+	digits(16, minute)
+	digits(19, second)
+	digits(23, t.Nanosecond()/int(time.Millisecond))
+	return string(text)
+}
 
 // AppendEnvelope writes the event as a CloudEvents 1.0 structured-mode JSON object. The payload goes in untouched; bytes
 // that are not UTF-8 cannot stand in JSON and go to data_base64.
@@ -86,7 +109,7 @@ func (e *Event) Attributes(yield func(name, value string)) {
 	yield("source", "/hookgate/"+e.Provider+"/"+e.Source)
 	some("type", e.Type)
 	some("subject", e.Subject)
-	yield("time", e.Time.UTC().Format(timeForm))
+	yield("time", timeText(e.Time))
 	some("datacontenttype", e.ContentType)
 	some("provider", e.Provider)
 	some("tenant", e.Tenant)
@@ -95,7 +118,7 @@ func (e *Event) Attributes(yield func(name, value string)) {
 	some("action", e.Action)
 	yield("attempt", strconv.Itoa(e.Attempt))
 	some("nativeid", e.NativeID)
-	yield("receivedtime", e.Received.UTC().Format(timeForm))
+	yield("receivedtime", timeText(e.Received))
 	some("timesource", e.TimeSource)
 	some("verifiedby", e.VerifiedBy)
 	some("keyid", e.KeyID)

@@ -139,3 +139,21 @@ func FuzzEnvelope(f *testing.F) {
 		}
 	})
 }
+
+func TestTimesAreCutToMilliseconds(t *testing.T) {
+	t.Parallel()
+	for _, at := range []time.Time{
+		time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC),
+		time.Date(2024, 2, 29, 9, 8, 7, 6_005_004, time.FixedZone("x", -5*3600-1800)), time.Date(12024, 1, 2, 3, 4, 5, 0, time.UTC),
+		time.Date(7, 1, 2, 3, 4, 5, 60_000_000, time.UTC),
+	} {
+		e := sample()
+		e.Time = at
+		want := at.UTC().Format("2006-01-02T15:04:05.000Z")
+		e.Attributes(func(name, value string) {
+			if name == "time" && value != want {
+				t.Errorf("%v is written as %s, want %s", at, value, want)
+			}
+		})
+	}
+}

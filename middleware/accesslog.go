@@ -26,7 +26,7 @@ func AccessLog(log zerolog.Logger) func(Answer) {
 			Str("remote", a.Request.RemoteAddr).
 			Int("status", a.Status).
 			Int("bytes", r.Bytes).
-			Dur("took", a.Duration)
+			Int64("took_us", a.Duration.Microseconds())
 		if r.Source != "" {
 			line.Str("source", r.Source).Str("provider", r.Provider)
 		}

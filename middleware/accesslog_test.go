@@ -92,7 +92,7 @@ func TestAccessLog_Fields(t *testing.T) {
 	t.Parallel()
 	verdict := hookgate.Verdict{{Scheme: "hub-signature", KeyID: "env:PSK"}, {Scheme: "basic", KeyID: "env:USER"}}
 	base := map[string]any{
-		"request": "r-1", "method": "POST", "path": "/hooks/care", "remote": "192.0.2.1:4711", "bytes": 42.0, "took": 1.5,
+		"request": "r-1", "method": "POST", "path": "/hooks/care", "remote": "192.0.2.1:4711", "bytes": 42.0, "took_us": 1500.0,
 		"message": "request", "source": "care", "provider": "sprinklr",
 	}
 	for name, c := range map[string]struct {
