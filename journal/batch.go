@@ -7,12 +7,12 @@ const straggleDelay = time.Millisecond
 
 // gather takes everything that waits, up to the bounds of a transaction. Senders that got their answers together come back
 // one by one: where batches have been large, committing for the first of them alone would keep all others waiting for a
-// sync. So it waits, for a moment at most, until half as many are there as of late.
+// sync. So it waits, for a moment at most, until three quarters as many are there as of late.
 func (w *writer) gather(in *intake) {
 	bytes := in.bytes
 	w.batch = append(w.batch, in)
 	full := func() bool { return len(w.batch) >= maxBatch || bytes >= maxBatchBytes }
-	enough := w.usual / 2
+	enough := w.usual * 3 / 4
 	w.straggle.Reset(straggleDelay)
 	for !full() {
 		select {
