@@ -47,8 +47,8 @@ type record struct {
 
 // Accept dedupes and appends all events of a request in one durable step. The request and the events belong to the
 // journal from then on, even when it answers with an error: they must not be changed and the body's bytes must not be
-// used again. After 3 s, and when ctx ends first, the answer is Unavailable although the commit may still happen; the provider's retry
-// finds out. A window of 0 has ended when it begins: nothing is ever a duplicate then.
+// used again. After 3 s, and when ctx ends first, the answer is Unavailable although the commit may still happen; the
+// provider's retry finds out. A window of 0 has ended when it begins: nothing is ever a duplicate then.
 func (j *SQLite) Accept(ctx context.Context, req *hookgate.Request, events []*hookgate.Event) ([]hookgate.Result, error) {
 	if err := j.accepting(); err != nil {
 		return nil, err

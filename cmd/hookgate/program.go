@@ -92,7 +92,8 @@ func (p *program) setSources(sources []*hookgate.Source) {
 }
 
 // run serves until ctx ends or something gives up, lets quiesce end what could still change the program, and then stops in
-// order: no more requests, answers to those under way, deliveries under way, the journal. What has been answered 200 is in the journal, so nothing can be lost here.
+// order: no more requests, answers to those under way, deliveries under way, the journal. What has been answered 200 is in
+// the journal, so nothing can be lost here.
 func (p *program) run(ctx context.Context, quiesce func()) error {
 	failed := make(chan error, 2)
 	for _, s := range []*server{p.hooks, p.admin} {
