@@ -2,10 +2,7 @@ package hookgate
 
 import (
 	"encoding/base64"
-	"encoding/json"
-	"fmt"
 	"strconv"
-	"sync"
 	"time"
 	"unicode/utf8"
 )
@@ -66,24 +63,7 @@ func (e *Event) appendWith(dst []byte, oneLine bool) []byte {
 	return append(dst, '}')
 }
 
-// AttributesJSON is the envelope without its data: the form in which a journal keeps it beside the payload.
-func (e *Event) AttributesJSON() string {
-	if e.attributes != "" {
-		return e.attributes
-	}
-	buf := scratch.Get().(*[]byte)
-	defer scratch.Put(buf)
-	*buf = append(e.appendMembers((*buf)[:0]), '}')
-	return string(*buf)
-}
-
-// scratch is where attributes are written before they are copied at their right size.
-var scratch = sync.Pool{New: func() any { return new([]byte) }}
-
 func (e *Event) appendMembers(dst []byte) []byte {
-	if n := len(e.attributes); n > 0 {
-		return append(dst, e.attributes[:n-1]...)
-	}
 	dst = append(dst, `{"specversion":"1.0"`...)
 	e.Attributes(func(name, value string) {
 		dst = append(dst, ',', '"')
@@ -124,47 +104,6 @@ func (e *Event) Attributes(yield func(name, value string)) {
 	some("keyid", e.KeyID)
 	some("partitionkey", e.PartitionKey)
 	some("rawsha256", e.RawSHA256)
-}
-
-// attributes is the stored form, for reading back.
-type attributes struct {
-	ID              string    `json:"id"`
-	Source          string    `json:"source"`
-	Type            string    `json:"type"`
-	Subject         string    `json:"subject"`
-	Time            time.Time `json:"time"`
-	DataContentType string    `json:"datacontenttype"`
-	Provider        string    `json:"provider"`
-	Tenant          string    `json:"tenant"`
-	EntityType      string    `json:"entitytype"`
-	Action          string    `json:"action"`
-	Attempt         int       `json:"attempt"`
-	NativeID        string    `json:"nativeid"`
-	ReceivedTime    time.Time `json:"receivedtime"`
-	TimeSource      string    `json:"timesource"`
-	VerifiedBy      string    `json:"verifiedby"`
-	KeyID           string    `json:"keyid"`
-	PartitionKey    string    `json:"partitionkey"`
-	RawSHA256       string    `json:"rawsha256"`
-}
-
-// ParseAttributes reads back what AttributesJSON gave; Data is the caller's to fill in.
-func ParseAttributes(b []byte) (*Event, error) {
-	var a attributes
-	if err := json.Unmarshal(b, &a); err != nil {
-		return nil, fmt.Errorf("stored envelope: %w", err)
-	}
-	prefix := "/hookgate/" + a.Provider + "/"
-	if len(a.Source) <= len(prefix) || a.Source[:len(prefix)] != prefix {
-		return nil, fmt.Errorf("stored envelope: source %q does not fit provider %q", a.Source, a.Provider)
-	}
-	return &Event{
-		ID: a.ID, Provider: a.Provider, Source: a.Source[len(prefix):], Type: a.Type, Subject: a.Subject,
-		Time: a.Time, ContentType: a.DataContentType, Tenant: a.Tenant, EntityType: a.EntityType, Action: a.Action,
-		Attempt: a.Attempt, NativeID: a.NativeID, Received: a.ReceivedTime, TimeSource: a.TimeSource,
-		VerifiedBy: a.VerifiedBy, KeyID: a.KeyID, PartitionKey: a.PartitionKey, RawSHA256: a.RawSHA256,
-		attributes: string(b),
-	}, nil
 }
 
 // appendString writes s as a JSON string. It must be our own: the standard encoder goes through reflection and escapes

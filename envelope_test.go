@@ -91,25 +91,6 @@ func TestEnvelopeLeavesOutWhatHasNoValue(t *testing.T) {
 	}
 }
 
-func TestAttributesAreReadBack(t *testing.T) {
-	t.Parallel()
-	e := sample()
-	e.Time, e.Received = e.Time.Truncate(time.Millisecond), e.Received.UTC()
-	got, err := hookgate.ParseAttributes([]byte(e.AttributesJSON()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	got.Data = e.Data
-	if a, b := e.AppendEnvelope(nil), got.AppendEnvelope(nil); !bytes.Equal(a, b) {
-		t.Errorf("came back as\n%s\nfrom\n%s", b, a)
-	}
-	for _, bad := range []string{"", "{}", `{"source":"/hookgate/x/"}`, `{"source":"/other/x/y","provider":"x"}`, "["} {
-		if _, err := hookgate.ParseAttributes([]byte(bad)); err == nil {
-			t.Errorf("%q was taken", bad)
-		}
-	}
-}
-
 // FuzzEnvelope: whatever text an attribute or a payload holds, the envelope is JSON that says the same.
 func FuzzEnvelope(f *testing.F) {
 	f.Add("c-1", "x", []byte(`{"a":1}`))

@@ -55,8 +55,6 @@ type Event struct {
 	PartitionKey string // <tenant>/<entitytype>/<entityid>
 	RawSHA256    string // lower-case hex
 	Window       time.Duration
-
-	attributes string // as JSON, once the event is sealed: every envelope of it starts with the same bytes
 }
 
 // Quarantined makes the event that stands for something unreadable: nothing authenticated is lost.
@@ -113,10 +111,11 @@ func (e *Event) Seal(src *Source, req *Request, verdict Verdict) {
 	e.Subject, e.Tenant = plain(e.Subject), plain(e.Tenant)
 	e.NativeID, e.Type = plain(e.NativeID), plain(e.Type)
 	e.EntityType, e.Action = plain(e.EntityType), plain(e.Action)
-	e.PartitionKey = e.Tenant + "/" + e.EntityType + "/" + e.Subject
-	e.attributes = ""
-	e.attributes = e.AttributesJSON()
+	e.PartitionKey = e.partitionKey()
 }
+
+// partitionKey is what events must share to be kept in order.
+func (e *Event) partitionKey() string { return e.Tenant + "/" + e.EntityType + "/" + e.Subject }
 
 // maxAttribute bounds a text attribute, in bytes. The payload keeps the whole, and so does the identity.
 const maxAttribute = 2048

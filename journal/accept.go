@@ -31,6 +31,10 @@ type intake struct {
 	bytes   int
 	results []hookgate.Result
 	done    chan error // buffered: the writer never waits for a caller
+
+	// Most requests bring one event.
+	oneRecord [1]record
+	oneResult [1]hookgate.Result
 }
 
 // record is one event in the form it is written in.
@@ -57,22 +61,21 @@ func (j *SQLite) Accept(ctx context.Context, req *hookgate.Request, events []*ho
 	if err != nil {
 		return nil, err
 	}
+	w := waits.Get().(*wait)
+	in.done = w.done
 	if err := j.enqueue(in); err != nil {
 		return nil, err
 	}
-	limit := timers.Get().(*time.Timer)
-	limit.Reset(maxWait)
-	defer func() {
-		limit.Stop()
-		timers.Put(limit)
-	}()
+	w.limit.Reset(maxWait)
 	select {
 	case err := <-in.done:
+		w.limit.Stop()
+		waits.Put(w) // not in the other cases: the answer may still come
 		if err != nil {
 			return nil, err
 		}
 		return in.results, nil
-	case <-limit.C:
+	case <-w.limit.C:
 		return nil, &hookgate.Error{Code: hookgate.Unavailable, Detail: "journal: no answer within " + maxWait.String(), Hint: "the disk is too slow", RetryAfter: retrySoon}
 	case <-ctx.Done():
 		e := hookgate.Errorf(hookgate.Unavailable, "journal: nobody waits for the answer: %w", ctx.Err())
@@ -81,8 +84,13 @@ func (j *SQLite) Accept(ctx context.Context, req *hookgate.Request, events []*ho
 	}
 }
 
-// timers are used again, because a context with a deadline for every request costs ten times as much.
-var timers = sync.Pool{New: func() any { return time.NewTimer(maxWait) }}
+// wait is what a caller waits on, used again: a context with a deadline for every request costs ten times as much.
+type wait struct {
+	limit *time.Timer
+	done  chan error
+}
+
+var waits = sync.Pool{New: func() any { return &wait{limit: time.NewTimer(maxWait), done: make(chan error, 1)} }}
 
 // accepting gives the error that new events are refused with, if they are.
 func (j *SQLite) accepting() error {
@@ -111,17 +119,17 @@ func (j *SQLite) enqueue(in *intake) error {
 }
 
 func newIntake(req *hookgate.Request, events []*hookgate.Event) (*intake, error) {
-	in := &intake{req: req, events: events, done: make(chan error, 1)}
-	in.records = make([]record, len(events))
-	in.results = make([]hookgate.Result, len(events))
+	in := &intake{req: req, events: events}
+	if in.records, in.results = in.oneRecord[:], in.oneResult[:]; len(events) != 1 {
+		in.records, in.results = make([]record, len(events)), make([]hookgate.Result, len(events))
+	}
+	var room [1024]byte
 	for i, e := range events {
 		r := &in.records[i]
 		var err error
 		if r.key, err = markerKey(e); err != nil {
 			return nil, err
 		}
-		r.head = e.AttributesJSON()
-		in.bytes += len(r.head)
 		r.attempt = max(int64(e.Attempt), 1)
 		r.received = req.ReceivedAt.UnixMilli()
 		r.expires = req.ReceivedAt.Add(e.Window).UnixMilli()
@@ -131,15 +139,15 @@ func newIntake(req *hookgate.Request, events []*hookgate.Event) (*intake, error)
 			r.data = e.Data
 			in.bytes += len(e.Data)
 		}
-		if r.len == int64(len(req.Body)) && r.data == nil {
-			sum := req.BodySHA256()
-			r.digest = int64(binary.BigEndian.Uint64(sum[:]))
-		} else {
-			sum := sha256.Sum256(e.Data)
-			r.digest = int64(binary.BigEndian.Uint64(sum[:]))
+		whole := r.len == int64(len(req.Body)) && r.data == nil
+		sum := req.BodySHA256()
+		if !whole {
+			sum = sha256.Sum256(e.Data)
 		}
+		r.digest = int64(binary.BigEndian.Uint64(sum[:]))
+		r.head = string(e.AppendStored(room[:0], whole))
+		in.bytes += len(r.head)
 	}
-	var room [1024]byte
 	in.rawHead = bytes.Clone(appendRawHead(room[:0], req))
 	in.bytes += len(in.rawHead) + len(req.Body)
 	return in, nil

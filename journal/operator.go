@@ -39,10 +39,11 @@ func (j *SQLite) Quarantine(ctx context.Context, before int64, limit int) ([]Qua
 		if err := rows.Scan(&q.Seq, &ms, &q.Reason, &head, &data); err != nil {
 			return nil, j.readError(err)
 		}
-		if q.Event, err = hookgate.ParseAttributes(head); err != nil {
+		q.Received = fromMilli(ms)
+		if q.Event, err = hookgate.ParseStored(head, q.Received, data); err != nil {
 			return nil, hookgate.Errorf(hookgate.Unavailable, "quarantine entry %d: %w", q.Seq, err)
 		}
-		q.Event.Data, q.Event.Quarantine, q.Received = data, q.Reason, fromMilli(ms)
+		q.Event.Quarantine, q.Event.ContentType = q.Reason, "" // of what cannot be read nobody knows the type
 		list = append(list, q)
 	}
 	return list, j.readError(rows.Err())

@@ -9,7 +9,7 @@ import (
 
 // selectEntries joins an event to the request that its payload lies in. The statement is short and limited: a read that
 // stays open would keep the log from being folded in.
-const selectEntries = `SELECT e.seq, e.head, coalesce(e.data, substr(r.raw_body, e.off+1, e.len), x'')
+const selectEntries = `SELECT e.seq, e.received, e.head, coalesce(e.data, substr(r.raw_body, e.off+1, e.len), x'')
 	FROM events e JOIN events r ON r.seq=coalesce(e.raw_seq, e.seq) `
 
 // The bounds of one read, whatever is asked for: entries, and bytes of payload after which it ends.
@@ -72,14 +72,14 @@ func (j *SQLite) query(ctx context.Context, query string, args ...any) ([]hookga
 	for bytes := 0; bytes < maxReadBytes && rows.Next(); {
 		var head sql.RawBytes
 		var data []byte
+		var ms int64
 		e := hookgate.Entry{}
-		if err := rows.Scan(&e.Seq, &head, &data); err != nil {
+		if err := rows.Scan(&e.Seq, &ms, &head, &data); err != nil {
 			return nil, j.readError(err)
 		}
-		if e.Event, err = hookgate.ParseAttributes(head); err != nil {
+		if e.Event, err = hookgate.ParseStored(head, fromMilli(ms), data); err != nil {
 			return nil, hookgate.Errorf(hookgate.Unavailable, "journal entry %d: %w", e.Seq, err)
 		}
-		e.Event.Data = data
 		bytes += len(data)
 		entries = append(entries, e)
 	}

@@ -13,7 +13,7 @@ import (
 // format is the file format's number, kept as user_version. A change of the schema raises it.
 const format = 1
 
-// schema: times are Unix milliseconds. No table has a second index, because each costs a page for every event.
+// schema: times are Unix milliseconds, a head is what hookgate.AppendStored writes. No table has a second index, because each costs a page for every event.
 //
 // An event's payload is bytes off to off+len of the raw body, which is kept once for a request: with its first new
 // event, to which the request's other events refer by raw_seq. Only a payload that is no part of the body has data of its
@@ -41,8 +41,8 @@ CREATE TABLE destinations (name TEXT PRIMARY KEY, cursor INTEGER NOT NULL) STRIC
 CREATE TABLE parked (
 	destination TEXT NOT NULL, seq INTEGER NOT NULL, key TEXT NOT NULL, attempts INTEGER NOT NULL,
 	next_at INTEGER NOT NULL, error TEXT NOT NULL, dead INTEGER NOT NULL, PRIMARY KEY (destination, seq)) STRICT, WITHOUT ROWID;
-CREATE VIEW event_list AS SELECT seq, head->>'id' AS id, head->>'source' AS source, head->>'type' AS type,
-	head->>'subject' AS subject, head->>'receivedtime' AS received FROM events;
+CREATE VIEW event_list AS SELECT seq, head->>0 AS id, head->>1 AS provider, head->>2 AS source, head->>3 AS type,
+	head->>4 AS subject, datetime(received/1000, 'unixepoch') AS received FROM events;
 `
 
 // Larger pages cost more than they save: an event took 24 us of processor time with 4 KiB, 25 to 29 with 8, 28 with 16 and

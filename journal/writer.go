@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/hookgate/hookgate"
@@ -24,7 +26,7 @@ type writer struct {
 	j  *SQLite
 	db *conn
 	begin, commit, rollback,
-	event, next, quarantined, quarantinedNext, present *stmt
+	event, events, quarantined, quarantinedNext, present *stmt
 	markers  *markers
 	progress *progress
 	sweeper  *sweeper
@@ -34,6 +36,7 @@ type writer struct {
 	unfolded   int   // bytes written since the last checkpoint, roughly
 	steps      []*change
 	batch      []*intake
+	rows       []driver.Value // new events that the next insert takes along
 	fresh      []hookgate.Entry
 	sizes      []int
 	usual      int // how many requests shared a commit of late
@@ -47,8 +50,8 @@ func newWriter(j *SQLite, db *conn) (*writer, error) {
 	w := &writer{j: j, db: db, straggle: time.NewTimer(time.Hour)}
 	err := db.prepareAll(map[**stmt]string{
 		&w.begin: `BEGIN IMMEDIATE`, &w.commit: `COMMIT`, &w.rollback: `ROLLBACK`,
-		&w.event:           `INSERT INTO events (seq, received, off, len, head, data, raw_head, raw_body) VALUES (?,?,?,?,?,?,?,?)`,
-		&w.next:            `INSERT INTO events (seq, received, off, len, head, data, raw_seq) VALUES (?,?,?,?,?,?,?)`,
+		&w.event:           insertEvents + eventRow,
+		&w.events:          insertEvents + strings.Repeat(eventRow+`,`, eventRows-1) + eventRow,
 		&w.quarantined:     `INSERT INTO quarantine (seq, received, off, len, head, data, raw_head, raw_body, reason) VALUES (?,?,?,?,?,?,?,?,?)`,
 		&w.quarantinedNext: `INSERT INTO quarantine (seq, received, off, len, head, data, raw_seq, reason) VALUES (?,?,?,?,?,?,?,?)`,
 		&w.present:         `SELECT 1 FROM events WHERE seq=?`,
@@ -179,7 +182,7 @@ func (w *writer) transact(batch []*intake, steps []*change) error {
 		return e
 	}
 	last, quarantine := w.last, w.quarantine
-	w.fresh, w.sizes = w.fresh[:0], w.sizes[:0]
+	w.rows, w.fresh, w.sizes = w.rows[:0], w.fresh[:0], w.sizes[:0]
 	err := w.apply(batch, steps)
 	if err != nil {
 		w.last, w.quarantine = last, quarantine
@@ -199,6 +202,9 @@ func (w *writer) apply(batch []*intake, steps []*change) error {
 			if err := w.store(in); err != nil {
 				return err
 			}
+		}
+		if err := w.insert(1); err != nil {
+			return err
 		}
 		for _, c := range steps {
 			if err := w.progress.apply(c); err != nil {
@@ -270,18 +276,47 @@ func (w *writer) store(in *intake) error {
 func (w *writer) add(in *intake, i int, raw int64) (int64, error) {
 	r := &in.records[i]
 	w.last++
-	var err error
 	size := entryOverhead
 	if raw == 0 {
 		raw = w.last
 		size += len(in.req.Body)
-		_, err = w.event.run(w.last, r.received, r.off, r.len, r.head, blob(r.data), in.rawHead, in.req.Body)
+		w.rows = append(w.rows, w.last, r.received, nil, r.off, r.len, r.head, blob(r.data), in.rawHead, in.req.Body)
 	} else {
-		_, err = w.next.run(w.last, r.received, r.off, r.len, r.head, blob(r.data), raw)
+		w.rows = append(w.rows, w.last, r.received, raw, r.off, r.len, r.head, blob(r.data), nil, nil)
 	}
 	w.fresh = append(w.fresh, hookgate.Entry{Seq: w.last, Event: in.events[i]})
 	w.sizes = append(w.sizes, size+len(r.data))
-	return raw, err
+	return raw, w.insert(eventRows)
+}
+
+// An insert takes several events at once, because starting a statement costs a third of what inserting an event does.
+const (
+	insertEvents = `INSERT INTO events (seq, received, raw_seq, off, len, head, data, raw_head, raw_body) VALUES `
+	eventRow     = `(?,?,?,?,?,?,?,?,?)`
+	eventColumns = 9
+	eventRows    = 8
+)
+
+// insert writes the rows that wait, when there are so many.
+func (w *writer) insert(atLeast int) error {
+	n := len(w.rows) / eventColumns
+	if n < atLeast {
+		return nil
+	}
+	defer func() {
+		clear(w.rows)
+		w.rows = w.rows[:0]
+	}()
+	if n == eventRows {
+		_, err := w.events.run(w.rows...)
+		return err
+	}
+	for row := range slices.Chunk(w.rows, eventColumns) {
+		if _, err := w.event.run(row...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // setAside keeps a part that could not be read.
@@ -297,7 +332,7 @@ func (w *writer) setAside(in *intake, r *record, reason string, raw int64) (int6
 
 // whereNow clears the place of an event that retention has taken; only its marker is left.
 func (w *writer) whereNow(res hookgate.Result) (hookgate.Result, error) {
-	if res.Seq == 0 {
+	if res.Seq == 0 || res.Seq > w.last-int64(len(w.rows)/eventColumns) {
 		return res, nil
 	}
 	found, err := w.present.first(make([]driver.Value, 1), res.Seq)

@@ -116,8 +116,8 @@ func total(t *testing.T, provider string, body []byte, stamp, id string) {
 		if !strings.HasPrefix(e.Type, provider+".") || e.Data[0] != '{' || e.Data[len(e.Data)-1] != '}' {
 			t.Fatalf("type %q, data %q", e.Type, e.Data)
 		}
-		if _, err := hookgate.ParseAttributes([]byte(e.AttributesJSON())); err != nil {
-			t.Fatal(err)
+		if back, err := hookgate.ParseStored(e.AppendStored(nil, false), e.Received, e.Data); err != nil || !bytes.Equal(back.AppendEnvelope(nil), e.AppendEnvelope(nil)) {
+			t.Fatalf("stored and read back: %v", err)
 		}
 	}
 	if !bytes.Equal(req.Body, body) {
