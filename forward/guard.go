@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/hookgate/hookgate"
 )
 
 // guard keeps connections away from addresses inside. It judges the address that is really connected to, after every
@@ -37,7 +39,7 @@ func (g guard) control(network, address string, _ syscall.RawConn) error {
 		return fmt.Errorf("connection to %s by %s refused", address, network)
 	}
 	a := to.Addr()
-	if g.allowAll || (g.loopback && a.IsLoopback()) || !inside(a) {
+	if g.allowAll || (g.loopback && a.IsLoopback()) || !hookgate.Inside(a) {
 		return nil
 	}
 	for _, l := range g.literal {
@@ -46,43 +48,6 @@ func (g guard) control(network, address string, _ syscall.RawConn) error {
 		}
 	}
 	return fmt.Errorf("%s is an address inside; allow_private permits it", a)
-}
-
-// special are the ranges beside those that netip knows by name: what is not globally routed, and what carries another
-// address inside it, through which a translator would reach it (IANA special-purpose registries).
-var special = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"),
-	netip.MustParsePrefix("100.64.0.0/10"), // carrier-grade NAT
-	netip.MustParsePrefix("192.0.0.0/24"),
-	netip.MustParsePrefix("192.0.2.0/24"),
-	netip.MustParsePrefix("192.88.99.0/24"),
-	netip.MustParsePrefix("198.18.0.0/15"),
-	netip.MustParsePrefix("198.51.100.0/24"),
-	netip.MustParsePrefix("203.0.113.0/24"),
-	netip.MustParsePrefix("240.0.0.0/4"),
-	netip.MustParsePrefix("2001::/23"), // Teredo and other protocol assignments
-	netip.MustParsePrefix("2001:db8::/32"),
-	netip.MustParsePrefix("2002::/16"), // 6to4
-	netip.MustParsePrefix("3fff::/20"),
-}
-
-// global is the only part of IPv6 that is unicast and routed; it leaves out mapped, NAT64 and local addresses.
-var global = netip.MustParsePrefix("2000::/3")
-
-// inside reports whether the address is anything but a public one.
-func inside(a netip.Addr) bool {
-	if a.IsLoopback() || a.IsPrivate() || a.IsLinkLocalUnicast() || a.IsMulticast() || a.IsUnspecified() || a.Zone() != "" {
-		return true
-	}
-	if !a.Is4() && !global.Contains(a) {
-		return true
-	}
-	for _, p := range special {
-		if p.Contains(a) {
-			return true
-		}
-	}
-	return false
 }
 
 // oddHost says what is wrong with a host that is an address in disguise: systems differ in what they make of 127.1 or

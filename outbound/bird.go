@@ -1,0 +1,3 @@
+package outbound
+
+func bird() provider { return provider{} }

@@ -1,0 +1,3 @@
+package outbound
+
+func commbox() provider { return provider{} }

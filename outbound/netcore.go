@@ -1,0 +1,3 @@
+package outbound
+
+func netcore() provider { return provider{} }

@@ -1,0 +1,3 @@
+package outbound
+
+func salesiq() provider { return provider{} }

@@ -1,0 +1,3 @@
+package outbound
+
+func sprinklr() provider { return provider{} }

@@ -1,0 +1,3 @@
+package outbound
+
+type store struct{}
