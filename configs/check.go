@@ -23,6 +23,7 @@ func (l *loader) check(c *Config) {
 	l.checkPublicURL(c.PublicURL)
 	l.checkListeners(c)
 	l.checkJournal(c.Journal)
+	l.checkOutbound(c)
 	if c.Limits.InFlight < 1 && l.sound("limits.in_flight") {
 		l.bad(BadNumber, "limits.in_flight", "is 0, so every delivery would be refused", "write 1 or more")
 	}

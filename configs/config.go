@@ -21,6 +21,7 @@ type Config struct {
 	Log          Log                            `yaml:"log" doc:"the gateway's own log"`
 	Sources      []Source                       `yaml:"sources" doc:"who sends webhooks"`
 	Destinations []hookgate.DestinationSettings `yaml:"destinations" doc:"where events go"`
+	Outbound     Outbound                       `yaml:"outbound" doc:"the other side: webhook subscriptions, and deliveries as the providers make them"`
 }
 
 // Admin is the operator's listener.

@@ -49,6 +49,11 @@ const (
 	AdminTokenShort
 	JournalURL
 	JournalRedis
+	OutboundListen
+	OutboundToken
+	OutboundTokenShort
+	OutboundStore
+	OutboundMail
 	NoSources
 	NoDestinations
 	SourceName
@@ -117,6 +122,11 @@ var ruleNames = [ruleCount]string{
 	AdminTokenShort:      "admin-token-short",
 	JournalURL:           "journal-url",
 	JournalRedis:         "journal-redis",
+	OutboundListen:       "outbound-listen",
+	OutboundToken:        "outbound-token",
+	OutboundTokenShort:   "outbound-token-short",
+	OutboundStore:        "outbound-store",
+	OutboundMail:         "outbound-mail",
 	NoSources:            "no-sources",
 	NoDestinations:       "no-destinations",
 	SourceName:           "source-name",
