@@ -57,7 +57,10 @@ func (l *lockFile) note(seq int64) error {
 	return nil
 }
 
-func (l *lockFile) release() error { return l.f.Close() }
+// release gives the lock up by itself: a close alone would leave it with a child process that is just being started.
+func (l *lockFile) release() error {
+	return errors.Join(syscall.Flock(int(l.f.Fd()), syscall.LOCK_UN), l.f.Close())
+}
 
 // resolve gives the file's real path, so that two names of one journal share one lock.
 func resolve(path string) (string, error) {

@@ -206,3 +206,17 @@ func TestFreshness(t *testing.T) {
 		}
 	}
 }
+
+// TestSignersTakeShortKeys: a provider's account may have one, and only the receiver can refuse it.
+func TestSignersTakeShortKeys(t *testing.T) {
+	t.Parallel()
+	for _, scheme := range []string{"hub-signature", "bird-signature"} {
+		entry := hookgate.AuthSettings{Scheme: scheme, Secrets: []hookgate.Secret{hookgate.NewSecret([]byte("short"), "env:KEY")}, PublicURL: "https://hooks.example.com"}
+		if _, err := verifiers.New(entry); err == nil {
+			t.Errorf("%s: a short key verifies", scheme)
+		}
+		if _, err := verifiers.NewSigner(entry, hookgate.Secret{}); err != nil {
+			t.Errorf("%s: %v", scheme, err)
+		}
+	}
+}

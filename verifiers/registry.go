@@ -46,7 +46,7 @@ func New(entry hookgate.AuthSettings) (Scheme, error) {
 // NewSigner makes a scheme that can also sign. siq-signature and bearer need private, a PEM private key (PKCS #8, PKCS #1
 // or SEC 1); their keys may then be left out, and what they sign verifies under the private key's own public half. Where
 // keys are given, the private key must belong to one of them. For every other scheme private must be the zero Secret and
-// the result is that of New.
+// the result is that of New, but that a shared key may be short: whoever verifies decides about that.
 func NewSigner(entry hookgate.AuthSettings, private hookgate.Secret) (Scheme, error) {
 	return build(&settings{AuthSettings: entry, private: private, signs: true})
 }
