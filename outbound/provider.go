@@ -2,6 +2,7 @@ package outbound
 
 import (
 	"context"
+	"encoding/json"
 	"maps"
 	"math/rand/v2"
 	"net/http"
@@ -37,8 +38,21 @@ type provider struct {
 	complete func(e *Event, now time.Time) error
 	// check says what is wrong with a subscription, under the names that the plain API uses.
 	check func(s *Subscription, ps *hookgate.Problems)
+	// newID makes up the id of a subscription in the provider's form; a UUID where it is nil.
+	newID func() string
+	// admit judges a change that the rest of the store has a say in, such as a limit of how many there may be.
+	admit func(ctx context.Context, s *Server, before, after *Subscription) error
+	// test makes the provider's set-up call and notes that it passed; nil where there is none. The error says why it did not.
+	test func(ctx context.Context, s *Server, id string) error
+	// hideSettings shows the settings without their secrets, each as [secret], and keepHidden puts back what it hid where after
+	// has it in a changed subscription; both nil where there are none.
+	hideSettings func(s *Subscription) json.RawMessage
+	keepHidden   func(before, after *Subscription)
 	// match reports whether a subscription wants an event.
 	match func(s *Subscription, e *Event) bool
+	// among takes from the subscriptions that match those that an event goes to, where one has a say in what another gets.
+	// It changes none of them.
+	among func(matched []*Subscription) []*Subscription
 	// write makes the request of an attempt: headers without the proof, and the body. It is pure: the same delivery and
 	// attempt give the same bytes.
 	write func(s *Subscription, d *Delivery, attempt int) (http.Header, []byte, error)

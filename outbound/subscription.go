@@ -53,14 +53,14 @@ type Key struct {
 
 // OAuth is where tokens are fetched, and how.
 type OAuth struct {
-	Grant        string // client_credentials or password
-	TokenURL     string
-	ClientID     string
-	ClientSecret string
-	ClientAuth   string // header or body
-	Scope        string
-	Username     string // password grant
-	Password     string
+	Grant        string `json:"grant"` // client_credentials or password
+	TokenURL     string `json:"token_url"`
+	ClientID     string `json:"client_id"`
+	ClientSecret string `json:"client_secret"`
+	ClientAuth   string `json:"client_auth"` // header or body
+	Scope        string `json:"scope,omitempty"`
+	Username     string `json:"username,omitempty"` // password grant
+	Password     string `json:"password,omitempty"`
 }
 
 // decode reads the settings of a subscription; what was stored was checked.

@@ -369,7 +369,7 @@ func TestDocsOptions(t *testing.T) {
 		for _, code := range inline(text) {
 			m := shaped.FindStringSubmatch(code)
 			key, _, dotted := strings.Cut(code, ".")
-			if m == nil || (!strings.Contains(code, ":") && (!dotted || !first[key])) || filepath.Ext(code) == ".go" {
+			if m == nil || (!strings.Contains(code, ":") && (!dotted || !first[key])) || slices.Contains([]string{".go", ".db"}, filepath.Ext(code)) { // names of files
 				continue
 			}
 			checked++

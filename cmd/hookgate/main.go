@@ -69,13 +69,14 @@ type Main struct {
 }
 
 // Addresses are what the program listens at.
-type Addresses struct{ Hooks, Admin string }
+type Addresses struct{ Hooks, Admin, Outbound string }
 
 // commands is the command line.
 type commands struct {
 	Dev     devCommand     `cmd:"" help:"Run with nothing to set up: five sample sources, made-up secrets, events shown as they pass."`
 	Serve   serveCommand   `cmd:"" help:"Take deliveries and forward them, as the configuration says."`
 	Check   checkCommand   `cmd:"" help:"Read a configuration and list everything that is wrong with it."`
+	Emulate emulateCommand `cmd:"" help:"Be a provider: make up events and deliver them, signed, as fast as told and with faults."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 

@@ -34,6 +34,7 @@ type program struct {
 	targets *targets
 
 	hooks, admin *server
+	outbound     *outboundSide // nil where there is none
 }
 
 // start opens the journal, starts the destinations and binds the listeners, in this order, so that the first delivery
@@ -75,11 +76,14 @@ func start(m *Main, c *configs.Config, log zerolog.Logger, buffer *lineBuffer, s
 	), log); err != nil {
 		return nil, err
 	}
-	p.admin, err = listen(c.Admin.Listen, "admin.listen", admin.Handler(admin.Options{
+	if p.admin, err = listen(c.Admin.Listen, "admin.listen", admin.Handler(admin.Options{
 		Token: c.Admin.Token, Metrics: p.metrics.Handler(),
 		Operator: operator{p.journal, p.targets},
 		Checks:   []admin.Check{{Name: "journal", Ready: p.journal.Ready}},
-	}), log)
+	}), log); err != nil {
+		return nil, err
+	}
+	p.outbound, err = startOutbound(m, c.Outbound, log)
 	return p, err
 }
 
@@ -95,26 +99,41 @@ func (p *program) setSources(sources []*hookgate.Source) {
 // order: no more requests, answers to those under way, deliveries under way, the journal. What has been answered 200 is in
 // the journal, so nothing can be lost here.
 func (p *program) run(ctx context.Context, quiesce func()) error {
-	failed := make(chan error, 2)
-	for _, s := range []*server{p.hooks, p.admin} {
+	failed := make(chan error, 4)
+	servers := []*server{p.hooks, p.admin}
+	addresses := Addresses{Hooks: p.hooks.addr(), Admin: p.admin.addr()}
+	if p.outbound != nil {
+		servers = append(servers, p.outbound.http)
+		addresses.Outbound = p.outbound.http.addr()
+	}
+	for _, s := range servers {
 		go func() { failed <- s.serve() }()
 	}
-	p.log.Info().Str("listen", p.hooks.addr()).Str("admin", p.admin.addr()).Int("sources", len(p.config.Sources)).
+	p.log.Info().Str("listen", addresses.Hooks).Str("admin", addresses.Admin).Str("outbound", addresses.Outbound).Int("sources", len(p.config.Sources)).
 		Int("destinations", len(p.config.Destinations)).Msg("taking deliveries")
 	if p.main.Started != nil {
-		p.main.Started(Addresses{Hooks: p.hooks.addr(), Admin: p.admin.addr()})
+		p.main.Started(addresses)
 	}
 	var err error
 	select {
 	case <-ctx.Done():
 		p.log.Info().Msg("stopping")
 	case err = <-failed:
+	case err = <-p.outboundFailed():
 	case <-p.journal.Failed():
 		err = exitError{exitJournal, fmt.Errorf("the journal failed and nothing has been acknowledged since: %w", p.journal.Ready())}
 		p.log.Error().Err(err).Msg("stopping")
 	}
 	quiesce()
 	return errors.Join(err, p.stop())
+}
+
+// outboundFailed tells of a store that failed under the outbound side; never where there is none.
+func (p *program) outboundFailed() <-chan error {
+	if p.outbound == nil {
+		return nil
+	}
+	return p.outbound.failed
 }
 
 // stop ends whatever has been started, in the order of run.
@@ -124,6 +143,9 @@ func (p *program) stop() error {
 	var errs []error
 	if p.hooks != nil {
 		errs = append(errs, p.hooks.stop(ctx))
+	}
+	if p.outbound != nil {
+		errs = append(errs, p.outbound.stop(ctx))
 	}
 	if p.targets != nil {
 		errs = append(errs, p.targets.stop(ctx))

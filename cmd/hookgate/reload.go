@@ -33,6 +33,8 @@ func (p *program) reload(path string) {
 		"journal": !reflect.DeepEqual(c.Journal, p.config.Journal),
 		"limits":  c.Limits != p.config.Limits,
 		"log":     c.Log != p.config.Log,
+
+		"outbound": !reflect.DeepEqual(c.Outbound, p.config.Outbound),
 	} {
 		if changed {
 			p.log.Warn().Str("option", option).Msg("the change takes effect at the next start")
