@@ -15,19 +15,23 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
 .PHONY: test
-test: redis ## run all tests, real Redis included, under the race detector where there is a C compiler
+test: tools ## run all tests, real Redis included, under the race detector where there is a C compiler
 	@$(if $(RACE),,echo "no C compiler: running without the race detector";) go test $(RACE) -timeout 15m ./...
 
-.PHONY: redis
-redis: ## make sure that there is a Redis to test with
-	@if command -v redis-server >/dev/null; then exit 0; fi; \
+# What somebody else's program must confirm is confirmed by curl, openssl and python3.
+TOOLS := redis-server curl openssl python3
+
+.PHONY: tools
+tools: ## make sure that the programs are there that the tests start
+	@missing=(); for tool in $(TOOLS); do command -v $$tool >/dev/null || missing+=($$tool); done; \
+	if [ "$${#missing[@]}" = 0 ]; then exit 0; fi; \
 	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-	  echo "installing redis-server for the tests"; \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq redis-server >/dev/null; exit 0; fi; \
-	echo "the tests need redis-server, which some of them start and kill; install it" >&2; exit 1
+	  echo "installing $${missing[*]} for the tests"; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$${missing[@]}" >/dev/null; exit 0; fi; \
+	echo "the tests need $${missing[*]}; install that" >&2; exit 1
 
 .PHONY: soak
-soak: redis ## the scenarios at their real length, such as Redis away for a minute
+soak: tools ## the scenarios at their real length, such as Redis away for a minute
 	HOOKGATE_TEST_LONG=1 go test -count=1 -timeout 30m -v -run 'TestR[0-9]' ./cmd/hookgate
 
 .PHONY: lint
@@ -47,7 +51,7 @@ fuzz: ## run every fuzz target for FUZZTIME inputs (20000x)
 	  done; done
 
 .PHONY: bench
-bench: redis ## measure accepted events a second beside a bare handler, and write docs/bench.md
+bench: tools ## measure accepted events a second beside a bare handler, and write docs/bench.md
 	go run ./bench
 
 .PHONY: update

@@ -235,6 +235,37 @@ func TestHeldAtTheLastMoment(t *testing.T) {
 	}
 }
 
+// TestChangedWhilePublishing changes a subscription between the match and the store: what is true then counts.
+func TestChangedWhilePublishing(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(s *Server) error{
+		"inactive": func(s *Server) error {
+			_, err := s.Update(t.Context(), "bird", "a", func(sub *Subscription) error { sub.Active = false; return nil })
+			return err
+		},
+		"deleted": func(s *Server) error { return s.Delete(t.Context(), "bird", "a") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var s *Server
+			s = open(t, storePath(t), nil, func(_ *Options, p *provider) {
+				p.match = func(sub *Subscription, _ *Event) bool {
+					if sub.ID == "a" {
+						if err := change(s); err != nil {
+							t.Error(err)
+						}
+					}
+					return true
+				}
+			})
+			subscribe(t, s, "a", "http://127.0.0.1:1/", nil)
+			subscribe(t, s, "b", "http://127.0.0.1:1/", nil)
+			if d, _ := delivery(t, s, publish(t, s, `1`)); d.Subscription != "b" {
+				t.Errorf("%+v", d)
+			}
+		})
+	}
+}
+
 // TestStopDuringToken demands that a stop while a token is fetched is no failure of the receiver's.
 func TestStopDuringToken(t *testing.T) {
 	t.Parallel()

@@ -251,7 +251,7 @@ func TestRetention(t *testing.T) {
 	}
 	var want []planted
 	for _, p := range all {
-		if p.state == string(Waiting) || p.state == string(Gathering) || p.state == string(Failed) || p.created.After(end.Add(-30 * time.Minute)) {
+		if p.state == string(Waiting) || p.state == string(Gathering) || p.state == string(Failed) || p.created.After(end.Add(-30*time.Minute)) {
 			want = append(want, p)
 		}
 	}

@@ -79,7 +79,7 @@ func (r *redisServer) start(t *testing.T) {
 	t.Helper()
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
-		t.Fatal("this test starts and stops a redis-server of its own and found none; `make redis` installs it")
+		t.Fatal("this test starts and stops a redis-server of its own and found none; `make tools` installs it")
 	}
 	r.cmd = exec.Command(path, "--port", r.port, "--bind", "127.0.0.1", "--dir", r.dir, "--appendonly", "yes", "--appendfsync", "always", "--save", "")
 	if err := r.cmd.Start(); err != nil {
