@@ -23,6 +23,13 @@ type Snapshot struct {
 	JournalLost  int64
 	LogDropped   uint64
 	Destinations []DestinationSnapshot
+	Outbound     []OutboundSnapshot
+}
+
+// OutboundSnapshot is what the outbound side has to deliver as one provider.
+type OutboundSnapshot struct {
+	Provider        string
+	Waiting, Failed int64
 }
 
 // DestinationSnapshot is one destination's part of it.

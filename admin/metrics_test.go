@@ -19,6 +19,7 @@ func snapshot() admin.Snapshot {
 	return admin.Snapshot{
 		JournalReady: true, LastSequence: 12, JournalBytes: 4096, JournalQueue: 3, JournalLost: 1, LogDropped: 2,
 		Destinations: []admin.DestinationSnapshot{{Name: "events", Delivered: 10, Failed: 4, DeadLetters: 1, Parked: 2, Backlog: 5, InFlight: 6, Up: true}, {Name: "audit"}},
+		Outbound:     []admin.OutboundSnapshot{{Provider: "bird", Waiting: 7, Failed: 8}},
 	}
 }
 
@@ -153,6 +154,7 @@ func TestMetrics_TheSnapshotIsShown(t *testing.T) {
 		`hookgate_delivered_total{destination="events"}`: 10, `hookgate_delivery_failures_total{destination="events"}`: 4,
 		`hookgate_dead_letters{destination="events"}`: 1, `hookgate_parked{destination="events"}`: 2, `hookgate_backlog{destination="events"}`: 5,
 		`hookgate_in_flight{destination="events"}`: 6, `hookgate_destination_up{destination="events"}`: 1, `hookgate_destination_up{destination="audit"}`: 0,
+		`hookgate_outbound_waiting{provider="bird"}`: 7, `hookgate_outbound_failed{provider="bird"}`: 8,
 	} {
 		if v, ok := got[series]; !ok || v != want {
 			t.Errorf("%s is %v (there: %v), want %v", series, v, ok, want)

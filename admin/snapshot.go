@@ -25,13 +25,16 @@ var (
 	backlog      = desc("hookgate_backlog", "Events behind the newest one.", "destination")
 	inFlight     = desc("hookgate_in_flight", "Events on their way, not confirmed.", "destination")
 	up           = desc("hookgate_destination_up", "0 while the destination as a whole is in trouble.", "destination")
+
+	outboundWaiting = desc("hookgate_outbound_waiting", "Outbound deliveries that wait for an attempt.", "provider")
+	outboundFailed  = desc("hookgate_outbound_failed", "Outbound deliveries given up that are still in the log.", "provider")
 )
 
 // Describe and Collect make it a prometheus.Collector.
 func (c snapshotCollector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		journalReady, journalLast, journalBytes, journalQueue, journalLost, logDropped,
-		delivered, failed, deadLetters, parked, backlog, inFlight, up,
+		delivered, failed, deadLetters, parked, backlog, inFlight, up, outboundWaiting, outboundFailed,
 	} {
 		ch <- d
 	}
@@ -59,6 +62,10 @@ func (c snapshotCollector) Collect(ch chan<- prometheus.Metric) {
 		gauge(backlog, float64(d.Backlog), d.Name)
 		gauge(inFlight, float64(d.InFlight), d.Name)
 		gauge(up, bit(d.Up), d.Name)
+	}
+	for _, o := range s.Outbound {
+		gauge(outboundWaiting, float64(o.Waiting), o.Provider)
+		gauge(outboundFailed, float64(o.Failed), o.Provider)
 	}
 }
 

@@ -122,7 +122,7 @@ type metricRow struct {
 func gatherMetrics(t *testing.T) (text string, all []metricRow) {
 	t.Helper()
 	m := admin.NewMetrics(func() admin.Snapshot {
-		return admin.Snapshot{Destinations: []admin.DestinationSnapshot{{Name: "events"}}}
+		return admin.Snapshot{Destinations: []admin.DestinationSnapshot{{Name: "events"}}, Outbound: []admin.OutboundSnapshot{{Provider: "bird"}}}
 	})
 	m.Observe(&hookgate.Report{Source: "care", Outcome: hookgate.Outcome{
 		Kind:    hookgate.Accepted,

@@ -9,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/hookgate/hookgate"
+	"github.com/hookgate/hookgate/admin"
 	"github.com/hookgate/hookgate/configs"
 	"github.com/hookgate/hookgate/outbound"
 	"github.com/hookgate/hookgate/verifiers"
@@ -81,4 +82,21 @@ func (o *outboundSide) stop(ctx context.Context) error {
 	o.stopped()
 	o.running.Wait()
 	return errors.Join(err, o.server.Close())
+}
+
+// snapshot counts what is to be delivered. The counts are kept in memory, so that a scrape costs next to nothing.
+func (o *outboundSide) snapshot(ctx context.Context) []admin.OutboundSnapshot {
+	var all []admin.OutboundSnapshot
+	for _, name := range outbound.Providers() {
+		waiting, err := o.server.Count(ctx, outbound.LogQuery{Provider: name, States: []outbound.State{outbound.Gathering, outbound.Waiting}})
+		if err != nil {
+			return nil // no figure is better than a wrong one
+		}
+		failed, err := o.server.Count(ctx, outbound.LogQuery{Provider: name, States: []outbound.State{outbound.Failed}})
+		if err != nil {
+			return nil
+		}
+		all = append(all, admin.OutboundSnapshot{Provider: name, Waiting: waiting, Failed: failed})
+	}
+	return all
 }

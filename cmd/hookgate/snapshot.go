@@ -34,5 +34,8 @@ func (p *program) snapshot(logDropped uint64) admin.Snapshot {
 			Backlog: waits.Backlog, InFlight: int64(r.InFlight), Up: r.State == forward.Running,
 		})
 	}
+	if p.outbound != nil {
+		s.Outbound = p.outbound.snapshot(ctx)
+	}
 	return s
 }

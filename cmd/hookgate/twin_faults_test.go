@@ -91,6 +91,9 @@ func TestTwinFaults(t *testing.T) {
 				t.Errorf("%d envelopes for %d events", n, len(classes))
 			}
 			metrics := tw.get(t, "/metrics")
+			if !strings.Contains(metrics, "hookgate_outbound_waiting{provider=\"bird\"} 0\n") {
+				t.Error("the metrics do not tell what waits on the outbound side")
+			}
 			for source, want := range classes {
 				var got []string
 				for _, class := range []string{"first", "recovered", "retry", "replay", "late"} {
