@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -204,4 +205,35 @@ func documentedRoutes(t *testing.T) (routes []string) {
 		routes = append(routes, string(m[1]))
 	}
 	return routes
+}
+
+// TestSettingsAreDocumented compares the names of every provider's settings with the table of docs/outbound.md.
+func TestSettingsAreDocumented(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../docs/outbound.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented := make(map[string][]string)
+	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z]+)` \\| ((?:`[a-z_]+`(?:, )?)+) \\|").FindAllStringSubmatch(string(page), -1) {
+		for name := range strings.SplitSeq(m[2], ", ") {
+			documented[m[1]] = append(documented[m[1]], strings.Trim(name, "`"))
+		}
+	}
+	for provider, of := range map[string]reflect.Type{
+		"bird": reflect.TypeFor[birdSettings](), "commbox": reflect.TypeFor[commboxSettings](), "netcore": reflect.TypeFor[netcoreSettings](),
+		"salesiq": reflect.TypeFor[salesiqSettings](), "sprinklr": reflect.TypeFor[sprinklrSettings](),
+	} {
+		var read []string
+		for _, f := range reflect.VisibleFields(of) {
+			if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" {
+				read = append(read, name)
+			}
+		}
+		slices.Sort(read)
+		slices.Sort(documented[provider])
+		if !slices.Equal(read, documented[provider]) {
+			t.Errorf("%s reads %v, documented are %v", provider, read, documented[provider])
+		}
+	}
 }
