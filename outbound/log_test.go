@@ -391,3 +391,22 @@ func TestNamesAreCleared(t *testing.T) {
 		t.Errorf("%v, %v", list, err)
 	}
 }
+
+// TestWindow demands that the beginning of a query's time is in it and its end is not, in parts of a millisecond, too.
+func TestWindow(t *testing.T) {
+	t.Parallel()
+	at := time.UnixMilli(5000)
+	for _, c := range []struct {
+		from, to        time.Time
+		wantFrom, until int64
+	}{
+		{at, at, 5000, 4999},
+		{at.Add(time.Nanosecond), at.Add(time.Nanosecond), 5001, 5000},
+		{at.Add(-time.Nanosecond), at.Add(-time.Nanosecond), 5000, 4999},
+		{time.Time{}, time.Time{}, 0, endOfTime},
+	} {
+		if from, until := window(LogQuery{From: c.from, To: c.to}); from != c.wantFrom || until != c.until {
+			t.Errorf("%v to %v is %d to %d, not %d to %d", c.from, c.to, from, until, c.wantFrom, c.until)
+		}
+	}
+}
