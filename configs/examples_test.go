@@ -16,7 +16,7 @@ func TestExamples(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"examples/five-providers.yaml", "examples/minimal.yaml", "examples/production.yaml"}
+	want := []string{"examples/both-sides.yaml", "examples/five-providers.yaml", "examples/minimal.yaml", "examples/production.yaml"}
 	if !slices.Equal(paths, want) {
 		t.Fatalf("the examples are %v", paths)
 	}
@@ -30,7 +30,7 @@ func TestExamples(t *testing.T) {
 			if len(warnings) > 0 {
 				t.Errorf("an example is warned of: %v", warnings)
 			}
-			if path != "examples/minimal.yaml" {
+			if path != "examples/minimal.yaml" && path != "examples/both-sides.yaml" {
 				var providers []string
 				for _, s := range c.Sources {
 					providers = append(providers, s.Provider)

@@ -118,6 +118,9 @@ func variables() map[string]string {
 		"BIRD_SIGNING_KEY_NEXT": canary + "-0123456789abcdef",
 		"REDIS_URL":             "rediss://:" + canary + "@redis.example.com:6379/0",
 		"CRM_WEBHOOK_SECRET":    "whsec_" + canary,
+		"SMTP_PASSWORD":         canary,
+
+		"HOOKGATE_OUTBOUND_TOKEN": canary + "-0123456789abcdef",
 	}
 }
 
