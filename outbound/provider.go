@@ -80,6 +80,3 @@ func providers() map[string]provider {
 
 // Providers lists the names in alphabetical order.
 func Providers() []string { return slices.Sorted(maps.Keys(providers())) }
-
-// Events lists the native events that a provider can be asked to send, in the taxonomy's order.
-func Events(provider string) []string { return providers()[provider].events }

@@ -71,7 +71,7 @@ func TestSalesiqEventsAreTheTaxonomy(t *testing.T) {
 	for _, row := range salesiqTaxonomy(t) {
 		want = append(want, row.native)
 	}
-	if got := Events("salesiq"); !slices.Equal(got, want) || len(got) != 34 {
+	if got := salesiqEvents(); !slices.Equal(got, want) || len(got) != 34 {
 		t.Errorf("%d events %v, want those of the taxonomy %v", len(got), got, want)
 	}
 }
