@@ -104,6 +104,8 @@ func (c devCommand) greet(w io.Writer, file, hooks, admin string, samples []samp
 	for _, s := range samples {
 		fmt.Fprintf(w, "\n# %s, %s, %s\n%s\n", s.provider, s.scheme, s.about, s.curl(hooks))
 	}
+	fmt.Fprintf(w, "\n# a hundred different ones, signed, some of them twice\nSPRINKLR_PSK=%s hookgate emulate sprinklr --to http://%s/hooks/care --secret env:SPRINKLR_PSK --duplicate 0.1\n",
+		secrets["SPRINKLR_PSK"], hooks)
 	fmt.Fprintln(w)
 }
 

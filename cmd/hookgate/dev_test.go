@@ -294,3 +294,22 @@ func TestDevKeep(t *testing.T) {
 		return len(shownEvents(t, second.stdout.String())) == 1, second.stdout.String()
 	})
 }
+
+// TestDevOffersALoad runs the emulation that dev prints, with the secret that stands before it.
+func TestDevOffersALoad(t *testing.T) {
+	t.Parallel()
+	r := startDev(t, time.Now)
+	line := regexp.MustCompile(`(?m)^SPRINKLR_PSK=(\S+) hookgate (emulate .*)$`).FindStringSubmatch(r.stdout.String())
+	if line == nil {
+		t.Fatalf("no emulation is offered:\n%s", r.stdout)
+	}
+	stdout := new(syncBuffer)
+	m := &Main{Args: append(shellWords(t, line[2]), "--report", "json"), Stdout: stdout, Stderr: new(syncBuffer), Now: time.Now,
+		Env: func(name string) (string, bool) { return line[1], name == "SPRINKLR_PSK" }}
+	if code := m.Run(t.Context()); code != exitDone {
+		t.Fatalf("ends with %d:\n%s", code, m.Stderr)
+	}
+	if got := stdout.String(); !strings.Contains(got, `"succeeded":100`) && !strings.Contains(got, `"succeeded": 100`) {
+		t.Errorf("not all were accepted:\n%s", got)
+	}
+}
