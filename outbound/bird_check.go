@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"net/url"
 	"regexp"
 	"slices"
@@ -147,17 +146,13 @@ func birdCheckFilters(events []string, settings birdSettings, ps *hookgate.Probl
 }
 
 // birdAdmit keeps to five subscriptions for one filter combination (the provider's page), active or not (ours).
-func birdAdmit(ctx context.Context, s *Server, before, after *Subscription) error {
+func birdAdmit(_ context.Context, s *Server, before, after *Subscription) error {
 	combination := birdCombination(after)
 	if combination == birdCombination(before) {
 		return nil
 	}
-	all, err := birdAll(ctx, s)
-	if err != nil {
-		return err
-	}
 	same := 0
-	for _, other := range all {
+	for _, other := range s.all("bird") {
 		if other.ID != after.ID && birdCombination(other) == combination {
 			same++
 		}
@@ -167,25 +162,4 @@ func birdAdmit(ctx context.Context, s *Server, before, after *Subscription) erro
 			"there are %d subscriptions to this event with these filters, and no more are allowed", birdSame)
 	}
 	return nil
-}
-
-// birdAll lists every subscription in order of creation. When the one at a page's end is deleted meanwhile, it begins again.
-func birdAll(ctx context.Context, s *Server) ([]*Subscription, error) {
-	var all []*Subscription
-	after, again := "", 0
-	for {
-		subs, next, err := s.List(ctx, "bird", Page{After: after, Limit: 1000})
-		if errors.Is(err, ErrNotFound) && again < 10 {
-			all, after, again = nil, "", again+1
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, subs...)
-		if next == "" {
-			return all, nil
-		}
-		after = next
-	}
 }

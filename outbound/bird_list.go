@@ -50,11 +50,7 @@ func (a birdAPI) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	all, err := birdAll(r.Context(), a.server)
-	if err != nil {
-		return err
-	}
-	own := slices.DeleteFunc(all, func(s *Subscription) bool { return !birdOwns(r, s) })
+	own := slices.DeleteFunc(a.server.all("bird"), func(s *Subscription) bool { return !birdOwns(r, s) })
 	if after != "" {
 		id, created, _ := strings.Cut(after, " ")
 		from, err := strconv.ParseInt(created, 10, 64)

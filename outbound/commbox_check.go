@@ -38,25 +38,16 @@ func commboxCheck(s *Subscription, ps *hookgate.Problems) {
 }
 
 // commboxAdmit keeps names unique (doc). Two subscriptions that are made at the same moment can still share one.
-func commboxAdmit(ctx context.Context, s *Server, before, after *Subscription) error {
+func commboxAdmit(_ context.Context, s *Server, before, after *Subscription) error {
 	if after.Name == before.Name {
 		return nil
 	}
-	for page := (Page{Limit: 1000}); ; {
-		subs, next, err := s.List(ctx, after.Provider, page)
-		if err != nil {
-			return err
+	for _, other := range s.all("commbox") {
+		if other.ID != after.ID && other.Name == after.Name {
+			return commboxWrong("name", "choose one that was not used before", "there is a subscription %q", after.Name)
 		}
-		for _, other := range subs {
-			if other.ID != after.ID && other.Name == after.Name {
-				return commboxWrong("name", "choose one that was not used before", "there is a subscription %q", after.Name)
-			}
-		}
-		if next == "" {
-			return nil
-		}
-		page.After = next
 	}
+	return nil
 }
 
 // commboxOwnWait tells a wait that somebody set on purpose from those that check puts there.

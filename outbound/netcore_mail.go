@@ -15,24 +15,12 @@ func netcoreAlerts(ctx context.Context, s *Server, now time.Time) error {
 	if s.options.Mailer == nil {
 		return nil
 	}
-	for after := ""; ; {
-		subs, next, err := s.List(ctx, "netcore", Page{After: after, Limit: 1000})
-		if errors.Is(err, ErrNotFound) {
-			return nil // the last webhook of the page before is gone; the next call begins anew
-		}
-		if err != nil {
+	for _, sub := range s.all("netcore") {
+		if going, err := s.alertNetcore(ctx, sub, now); err != nil || !going {
 			return err
 		}
-		for _, sub := range subs {
-			if going, err := s.alertNetcore(ctx, sub, now); err != nil || !going {
-				return err
-			}
-		}
-		if next == "" {
-			return nil
-		}
-		after = next
 	}
+	return nil
 }
 
 // alertNetcore sends what is due of one webhook and reports whether to go on with the next. How far each address has come
@@ -63,8 +51,8 @@ func (s *Server) alertNetcore(ctx context.Context, sub *Subscription, now time.T
 				c.sent(to, failures[len(failures)-1].Number)
 			}
 		})
-		if failed != nil && s.options.Log != nil {
-			s.options.Log("an alert could not be sent; it is tried again later", map[string]string{
+		if failed != nil {
+			s.note("an alert could not be sent; it is tried again later", map[string]string{
 				"provider": "netcore", "subscription": sub.ID, "to": to, "error": failed.Error(),
 			})
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -128,43 +129,21 @@ func (api *salesiqAPI) webhook(r *http.Request) (*Subscription, error) {
 }
 
 // salesiqOfPortal lists a portal's webhooks in order of creation.
-func salesiqOfPortal(ctx context.Context, s *Server, portal string) (subs []*Subscription, err error) {
-	for after := ""; ; {
-		page, next, err := s.List(ctx, "salesiq", Page{After: after, Limit: 1000})
-		if errors.Is(err, ErrNotFound) && after != "" && ctx.Err() == nil {
-			subs, after = nil, "" // the one that the page begins after was deleted meanwhile
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		for _, sub := range page {
-			if decode[salesiqSettings](sub).Portal == portal {
-				subs = append(subs, sub)
-			}
-		}
-		if next == "" {
-			return subs, nil
-		}
-		after = next
-	}
+func salesiqOfPortal(s *Server, portal string) []*Subscription {
+	return slices.DeleteFunc(s.all("salesiq"), func(sub *Subscription) bool { return decode[salesiqSettings](sub).Portal != portal })
 }
 
 // salesiqMostAdministration is how many administration webhooks a portal has at most (doc).
 const salesiqMostAdministration = 3
 
 // admitSalesiq holds a portal to its number of administration webhooks.
-func admitSalesiq(ctx context.Context, s *Server, before, after *Subscription) error {
+func admitSalesiq(_ context.Context, s *Server, before, after *Subscription) error {
 	was, is := decode[salesiqSettings](before), decode[salesiqSettings](after)
 	if is.kind() != salesiqAdministration || (was.kind() == is.kind() && was.Portal == is.Portal) {
 		return nil
 	}
-	subs, err := salesiqOfPortal(ctx, s, is.Portal)
-	if err != nil {
-		return err
-	}
 	there := 0
-	for _, sub := range subs {
+	for _, sub := range salesiqOfPortal(s, is.Portal) {
 		if sub.ID != after.ID && decode[salesiqSettings](sub).kind() == salesiqAdministration {
 			there++
 		}

@@ -178,10 +178,7 @@ func (api *salesiqAPI) remove(_ http.ResponseWriter, r *http.Request) (salesiqAn
 
 // list gives all webhooks of the portal, or, with mode=meta, their numbers (doc).
 func (api *salesiqAPI) list(_ http.ResponseWriter, r *http.Request) (salesiqAnswer, error) {
-	subs, err := salesiqOfPortal(r.Context(), api.Server, salesiqPortal(r))
-	if err != nil {
-		return salesiqAnswer{}, err
-	}
+	subs := salesiqOfPortal(api.Server, salesiqPortal(r))
 	switch r.URL.Query().Get("mode") {
 	case "":
 	case "meta":
@@ -191,6 +188,7 @@ func (api *salesiqAPI) list(_ http.ResponseWriter, r *http.Request) (salesiqAnsw
 	}
 	list := make([]salesiqWebhook, len(subs))
 	for i, sub := range subs {
+		var err error
 		if list[i], err = salesiqShown(sub); err != nil {
 			return salesiqAnswer{}, err
 		}

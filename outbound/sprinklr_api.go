@@ -217,21 +217,10 @@ func (a sprinklrAPI) read(w http.ResponseWriter, r *http.Request) {
 }
 
 // list gives all: no paging is documented.
-func (a sprinklrAPI) list(w http.ResponseWriter, r *http.Request) {
+func (a sprinklrAPI) list(w http.ResponseWriter, _ *http.Request) {
 	objects := []sprinklrObject{}
-	for page := (Page{Limit: 1000}); ; {
-		subs, next, err := a.s.List(r.Context(), "sprinklr", page)
-		if err != nil {
-			a.failed(w, err)
-			return
-		}
-		for _, sub := range subs {
-			objects = append(objects, newSprinklrObject(sub))
-		}
-		if next == "" {
-			break
-		}
-		page.After = next
+	for _, sub := range a.s.all("sprinklr") {
+		objects = append(objects, newSprinklrObject(sub))
 	}
 	sprinklrAnswer(w, objects)
 }

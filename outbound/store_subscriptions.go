@@ -91,6 +91,18 @@ func (s *Server) List(_ context.Context, provider string, p Page) (subs []*Subsc
 	return subs, next, nil
 }
 
+// all gives every subscription of a provider, in order of creation and as of one moment; there are 10,000 at most.
+func (s *Server) all(provider string) []*Subscription {
+	s.store.mu.RLock()
+	defer s.store.mu.RUnlock()
+	order := s.store.memory.order[provider]
+	subs := make([]*Subscription, len(order))
+	for i, e := range order {
+		subs[i] = e.sub.clone()
+	}
+	return subs
+}
+
 // bounded is a page's limit.
 func bounded(limit int) int {
 	if limit <= 0 {
