@@ -267,3 +267,14 @@ destinations:
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
+
+// TestMailPasswordIsEncrypted: what the mailer would refuse at the start is refused with its line.
+func TestMailPasswordIsEncrypted(t *testing.T) {
+	t.Parallel()
+	for tls, broke := range map[string]bool{"": false, ", tls: mandatory": false, ", tls: none": true} {
+		text := top("outbound: {listen: '127.0.0.1:9', mail: {server: 'mail:25', from: a@example.com, user: robin, password: env:SECRET" + tls + "}}").text()
+		if got := broken(t, text); slices.Contains(got, "outbound-mail") != broke {
+			t.Errorf("%q breaks %v", tls, got)
+		}
+	}
+}

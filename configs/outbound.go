@@ -72,4 +72,7 @@ func (l *loader) checkMail(m Mail) {
 	if (m.User == "") != (len(m.Password.Reveal()) == 0) {
 		l.bad(OutboundMail, "outbound.mail.user", "and outbound.mail.password are only half there", "set both, or neither")
 	}
+	if m.TLS == "none" && len(m.Password.Reveal()) > 0 {
+		l.bad(OutboundMail, "outbound.mail.tls", "would send the password in the clear", "write mandatory, or leave out user and password")
+	}
 }
