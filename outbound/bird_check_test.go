@@ -2,6 +2,7 @@ package outbound
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -161,7 +162,7 @@ func TestBirdFilters(t *testing.T) {
 			t.Parallel()
 			for _, key := range all {
 				got := birdProblems(birdSub(tt.native, birdSettings{Filters: []birdFilter{{key, "v"}}}))
-				if want := contains(tt.keys, key); (got == "") != want {
+				if want := slices.Contains(tt.keys, key); (got == "") != want {
 					t.Errorf("%s: %q", key, got)
 				}
 				if got := birdProblems(birdSub(tt.native, birdSettings{AnyEvent: true, Filters: []birdFilter{{key, "v"}}})); got != "" {

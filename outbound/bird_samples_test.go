@@ -217,7 +217,7 @@ func TestBirdSampleVariants(t *testing.T) {
 			t.Fatalf("workspaceId is no list in %s: %v", e.Payload, err)
 		}
 		e = birdSample(rand.New(rand.NewPCG(seed, 5)), "channels.sms.outbound", birdAt)
-		failing := contains([]string{"sending_failed", "delivery_failed", "rejected", "failed"}, birdAtPath(e.Payload, "status"))
+		failing := slices.Contains([]string{"sending_failed", "delivery_failed", "rejected", "failed"}, birdAtPath(e.Payload, "status"))
 		if failing != (birdAtPath(e.Payload, "reason") != "") {
 			t.Errorf("reason of %s", e.Payload)
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -28,14 +29,24 @@ func (s *Server) plainRoutes(r *mux.Router) {
 			}
 		}).Methods(method)
 	}
+	of := func(method, path string, h func(w http.ResponseWriter, r *http.Request, name string, p provider) error) {
+		handle(method, "/subscriptions/{provider}"+path, func(w http.ResponseWriter, r *http.Request) error {
+			name := mux.Vars(r)["provider"]
+			p, ok := s.providers[name]
+			if !ok {
+				return unknownProvider(name)
+			}
+			return h(w, r, name, p)
+		})
+	}
 	handle(http.MethodGet, "/providers", s.plainProviders)
 	handle(http.MethodPost, "/events", s.plainPublish)
-	handle(http.MethodGet, "/subscriptions/{provider}", s.plainList)
-	handle(http.MethodPost, "/subscriptions/{provider}", s.plainCreate)
-	handle(http.MethodGet, "/subscriptions/{provider}/{id}", s.plainGet)
-	handle(http.MethodPatch, "/subscriptions/{provider}/{id}", s.plainChange)
-	handle(http.MethodDelete, "/subscriptions/{provider}/{id}", s.plainDelete)
-	handle(http.MethodPost, "/subscriptions/{provider}/{id}/test", s.plainTest)
+	of(http.MethodGet, "", s.plainList)
+	of(http.MethodPost, "", s.plainCreate)
+	of(http.MethodGet, "/{id}", s.plainGet)
+	of(http.MethodPatch, "/{id}", s.plainChange)
+	of(http.MethodDelete, "/{id}", s.plainDelete)
+	of(http.MethodPost, "/{id}/test", s.plainTest)
 	handle(http.MethodGet, "/deliveries", s.plainDeliveries)
 	handle(http.MethodGet, "/deliveries/{id}", s.plainDelivery)
 	handle(http.MethodPost, "/deliveries/retry", s.plainRetry)
@@ -91,16 +102,6 @@ func plainError(w http.ResponseWriter, status int, code, message string, problem
 	reply(w, status, answer)
 }
 
-// named finds the provider of a path.
-func (s *Server) named(r *http.Request) (string, provider, error) {
-	name := mux.Vars(r)["provider"]
-	p, ok := s.providers[name]
-	if !ok {
-		return name, p, unknownProvider(name)
-	}
-	return name, p, nil
-}
-
 func (s *Server) plainProviders(w http.ResponseWriter, _ *http.Request) error {
 	type facts struct {
 		Provider string   `json:"provider"`
@@ -135,7 +136,7 @@ func (s *Server) plainPublish(w http.ResponseWriter, r *http.Request) error {
 	}
 	e := in.Event
 	if in.Sample {
-		if !contains(p.events, e.Type) {
+		if !slices.Contains(p.events, e.Type) {
 			return invalid{errors.New("there is no sample of " + strconv.Quote(e.Type) + "; GET /v1/providers lists the events")}
 		}
 		at := e.Time
@@ -159,11 +160,7 @@ func (s *Server) plainPublish(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (s *Server) plainList(w http.ResponseWriter, r *http.Request) error {
-	name, p, err := s.named(r)
-	if err != nil {
-		return err
-	}
+func (s *Server) plainList(w http.ResponseWriter, r *http.Request, name string, p provider) error {
 	limit, err := number(r, "limit", 1000)
 	if err != nil {
 		return err
@@ -180,11 +177,7 @@ func (s *Server) plainList(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (s *Server) plainCreate(w http.ResponseWriter, r *http.Request) error {
-	name, p, err := s.named(r)
-	if err != nil {
-		return err
-	}
+func (s *Server) plainCreate(w http.ResponseWriter, r *http.Request, name string, p provider) error {
 	var in plainSubscription
 	if err := readJSON(w, r, &in, true); err != nil {
 		return invalid{err}
@@ -205,11 +198,7 @@ func (s *Server) plainCreate(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (s *Server) plainGet(w http.ResponseWriter, r *http.Request) error {
-	name, p, err := s.named(r)
-	if err != nil {
-		return err
-	}
+func (s *Server) plainGet(w http.ResponseWriter, r *http.Request, name string, p provider) error {
 	sub, err := s.Get(r.Context(), name, mux.Vars(r)["id"])
 	if err != nil {
 		return err
@@ -219,11 +208,7 @@ func (s *Server) plainGet(w http.ResponseWriter, r *http.Request) error {
 }
 
 // plainChange replaces the members that are given and leaves the others.
-func (s *Server) plainChange(w http.ResponseWriter, r *http.Request) error {
-	name, p, err := s.named(r)
-	if err != nil {
-		return err
-	}
+func (s *Server) plainChange(w http.ResponseWriter, r *http.Request, name string, p provider) error {
 	var in plainSubscription
 	if err := readJSON(w, r, &in, true); err != nil {
 		return invalid{err}
@@ -238,11 +223,7 @@ func (s *Server) plainChange(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (s *Server) plainDelete(w http.ResponseWriter, r *http.Request) error {
-	name, _, err := s.named(r)
-	if err != nil {
-		return err
-	}
+func (s *Server) plainDelete(w http.ResponseWriter, r *http.Request, name string, _ provider) error {
 	if err := s.Delete(r.Context(), name, mux.Vars(r)["id"]); err != nil {
 		return err
 	}
@@ -251,11 +232,7 @@ func (s *Server) plainDelete(w http.ResponseWriter, r *http.Request) error {
 }
 
 // plainTest makes the provider's set-up call now.
-func (s *Server) plainTest(w http.ResponseWriter, r *http.Request) error {
-	name, p, err := s.named(r)
-	if err != nil {
-		return err
-	}
+func (s *Server) plainTest(w http.ResponseWriter, r *http.Request, name string, p provider) error {
 	if p.test == nil {
 		return invalid{errors.New(name + " makes no set-up call")}
 	}

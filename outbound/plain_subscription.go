@@ -305,5 +305,3 @@ func (s *Subscription) sound(p provider, ps *hookgate.Problems) {
 		ps.Add("success", `write "200", "2xx" or "<300"`, "is not a rule")
 	}
 }
-
-func contains(list []string, s string) bool { return slices.Contains(list, s) }

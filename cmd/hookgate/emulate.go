@@ -12,7 +12,6 @@ import (
 	"github.com/hookgate/hookgate"
 	"github.com/hookgate/hookgate/configs"
 	"github.com/hookgate/hookgate/outbound"
-	"github.com/hookgate/hookgate/verifiers"
 )
 
 type emulateCommand struct {
@@ -98,9 +97,7 @@ func (c *emulateCommand) emulation(m *Main) (e outbound.Emulation, err error) {
 			Duplicate: c.Duplicate, Reorder: c.Reorder, BadSignature: c.BadSignature, Truncate: c.Truncate, Slow: c.Slow,
 			Oversized: c.Oversized, Skew: c.Skew, RotateAt: c.RotateAt, Oversize: c.Oversize, Trickle: c.Trickle,
 		},
-		Signers: func(entry hookgate.AuthSettings, private hookgate.Secret) (outbound.Signer, error) {
-			return verifiers.NewSigner(entry, private)
-		},
+		Signers: signers,
 	}
 	if len(c.Scheme) == 0 {
 		c.Scheme = outbound.Schemes(c.Provider)[:min(1, len(outbound.Schemes(c.Provider)))]
