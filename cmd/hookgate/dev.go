@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"text/template"
 	"time"
 
@@ -104,9 +105,17 @@ func (c devCommand) greet(w io.Writer, file, hooks, admin string, samples []samp
 	for _, s := range samples {
 		fmt.Fprintf(w, "\n# %s, %s, %s\n%s\n", s.provider, s.scheme, s.about, s.curl(hooks))
 	}
-	fmt.Fprintf(w, "\n# a hundred different ones, signed, some of them twice\nSPRINKLR_PSK=%s hookgate emulate sprinklr --to http://%s/hooks/care --secret env:SPRINKLR_PSK --duplicate 0.1\n",
-		secrets["SPRINKLR_PSK"], hooks)
+	fmt.Fprintf(w, "\n# a hundred different ones, signed, some of them twice\nSPRINKLR_PSK=%s %s emulate sprinklr --to http://%s/hooks/care --secret env:SPRINKLR_PSK --duplicate 0.1\n",
+		secrets["SPRINKLR_PSK"], typed(), hooks)
 	fmt.Fprintln(w)
+}
+
+// typed is how this program can be called again from the same folder. What go run has built is gone when it ends.
+func typed() string {
+	if strings.Contains(os.Args[0], "go-build") {
+		return "go run ./cmd/hookgate"
+	}
+	return os.Args[0]
 }
 
 // terminal shows each envelope, which arrives as a line, over several lines under its type.
