@@ -80,60 +80,19 @@ func birdPython(t *testing.T, key, url string, raw []byte) string {
 	return strings.TrimSpace(string(out))
 }
 
-// birdClock is time that stands still until it is told to pass.
-type birdClock struct {
-	mu    sync.Mutex
-	now   time.Time
-	waits map[chan time.Time]time.Time
-}
-
-func newBirdClock() *birdClock {
-	return &birdClock{now: time.Date(2026, 1, 31, 10, 0, 0, 0, time.UTC), waits: map[chan time.Time]time.Time{}}
-}
-
-func (c *birdClock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *birdClock) After(d time.Duration) <-chan time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	ch := make(chan time.Time, 1)
-	if d <= 0 {
-		ch <- c.now
-		return ch
-	}
-	c.waits[ch] = c.now.Add(d)
-	return ch
-}
-
-func (c *birdClock) set(to time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if to.After(c.now) {
-		c.now = to
-	}
-	for ch, at := range c.waits {
-		if !at.After(c.now) {
-			ch <- c.now
-			delete(c.waits, ch)
-		}
-	}
-}
+func newBirdClock() *fakeClock { return &fakeClock{now: time.Date(2026, 1, 31, 10, 0, 0, 0, time.UTC)} }
 
 // birdReceiver keeps the bytes of every request and answers by a script, whose last status repeats.
 type birdReceiver struct {
 	URL    string
-	clock  *birdClock
+	clock  *fakeClock
 	mu     sync.Mutex
 	script []int
 	raw    [][]byte
 	at     []time.Time
 }
 
-func newBirdReceiver(t *testing.T, clock *birdClock, script ...int) *birdReceiver {
+func newBirdReceiver(t *testing.T, clock *fakeClock, script ...int) *birdReceiver {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -195,7 +154,7 @@ func (r *birdReceiver) got() ([][]byte, []time.Time) {
 type birdHost struct {
 	*Server
 	URL   string
-	clock *birdClock
+	clock *fakeClock
 }
 
 func newBirdHost(t *testing.T) *birdHost {

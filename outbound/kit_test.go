@@ -48,10 +48,15 @@ func (c *fakeClock) After(d time.Duration) <-chan time.Time {
 }
 
 // Advance moves the time and fires what has become due.
-func (c *fakeClock) Advance(d time.Duration) {
+func (c *fakeClock) Advance(d time.Duration) { c.set(c.Now().Add(d)) }
+
+// set moves the time to a later one.
+func (c *fakeClock) set(to time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
+	if to.After(c.now) {
+		c.now = to
+	}
 	rest := c.waiters[:0]
 	for _, w := range c.waiters {
 		if w.at.After(c.now) {
