@@ -22,6 +22,7 @@ type Parked struct {
 	NextAt   time.Time
 	Error    string // of the last attempt; never holds a secret
 	Dead     bool   // a dead letter: no attempt is made any more until it is replayed
+	Replayed bool   // sent again because somebody asked for it; the envelope says so
 }
 
 // Step is what a destination's progress changed by; a journal records it as a whole or not at all.

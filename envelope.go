@@ -69,7 +69,7 @@ func (e *Event) appendMembers(dst []byte) []byte {
 		dst = append(dst, ',', '"')
 		dst = append(dst, name...)
 		dst = append(dst, '"', ':')
-		if name == "attempt" { // the one attribute that is a number
+		if name == "attempt" || name == "replayed" { // a number and a boolean; all others are text
 			dst = append(dst, value...)
 			return
 		}
@@ -104,6 +104,9 @@ func (e *Event) Attributes(yield func(name, value string)) {
 	some("keyid", e.KeyID)
 	some("partitionkey", e.PartitionKey)
 	some("rawsha256", e.RawSHA256)
+	if e.Replayed {
+		yield("replayed", "true")
+	}
 }
 
 // appendString writes s as a JSON string. It must be our own: the standard encoder goes through reflection and escapes

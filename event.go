@@ -55,6 +55,7 @@ type Event struct {
 	PartitionKey string // <tenant>/<entitytype>/<entityid>
 	RawSHA256    string // lower-case hex
 	Window       time.Duration
+	Replayed     bool // this delivery was asked for by an operator; never stored with the event
 }
 
 // Quarantined makes the event that stands for something unreadable: nothing authenticated is lost.

@@ -27,6 +27,10 @@ type DestinationSettings struct {
 	URL          Secret        `yaml:"url" doc:"where it is; written out, or a reference when it holds a password" literal:"true"`
 	Stream       string        `yaml:"stream" doc:"redis-stream: the stream's key"`
 	MaxLen       int64         `yaml:"max_len" doc:"redis-stream: cut the stream to about this many entries; 0 never cuts" default:"0"`
+	Subject      string        `yaml:"subject" doc:"nats: the subject; {provider}, {source}, {type}, {entitytype} and {action} stand for the event's own"`
+	Exchange     string        `yaml:"exchange" doc:"rabbitmq: the exchange; the default one unless set"`
+	RoutingKey   string        `yaml:"routing_key" doc:"rabbitmq: the routing key, with the same words in braces as subject; at the default exchange the name of a queue"`
+	Topic        string        `yaml:"topic" doc:"kafka: the topic"`
 	Path         string        `yaml:"path" doc:"file: where the lines go"`
 	Mode         string        `yaml:"mode" doc:"http: CloudEvents mode" enum:"structured,binary" default:"structured"`
 	Secrets      []Secret      `yaml:"secrets" doc:"http: Standard Webhooks secrets (whsec_...), each signs"`
@@ -34,7 +38,15 @@ type DestinationSettings struct {
 	Timeout      time.Duration `yaml:"timeout" doc:"of one attempt" default:"15s"`
 	Window       int           `yaml:"window" doc:"events at most that are sent and not yet recorded as confirmed, and so the most that a crash repeats" default:"1024"`
 	Match        Match         `yaml:"match" doc:"which events go there; all without it"`
+	When         string        `yaml:"when" doc:"a CEL expression over the envelope, such as data.priority == \"high\"; where it fails the event becomes a dead letter"`
 	Retry        RetrySettings `yaml:"retry" doc:"what happens to an event that is refused"`
+	Breaker      Breaker       `yaml:"breaker" doc:"when a destination in trouble is left alone"`
+}
+
+// Breaker stops all attempts at a destination that fails as a whole; one attempt tries whether it is back.
+type Breaker struct {
+	After int           `yaml:"after" doc:"failures of the whole destination in a row before it opens" default:"5"`
+	Pause time.Duration `yaml:"pause" doc:"how long it stays open before the next attempt" default:"2s"`
 }
 
 // Match selects events. Each list that is given must have a member that fits; * in a type stands for any run of characters.
