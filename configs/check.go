@@ -10,8 +10,6 @@ import (
 	"strings"
 )
 
-const sqliteScheme = "sqlite://"
-
 // minToken is the shortest admin token, in bytes: 16 random characters cannot be guessed over a network.
 const minToken = 16
 
@@ -29,6 +27,7 @@ func (l *loader) check(c *Config) {
 	}
 	destinations := l.checkDestinations(c)
 	l.checkSources(c, destinations)
+	l.checkMemory(c)
 }
 
 // checkPublicURL wants a URL that a path can be put behind, because Bird signs the two together.
@@ -94,20 +93,4 @@ func overlap(a, b hostPort) bool {
 func wild(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return host == "" || err == nil && ip.IsUnspecified()
-}
-
-func (l *loader) checkJournal(j Journal) {
-	if !l.sound("journal.url") {
-		return
-	}
-	const at = "journal.url"
-	s := string(j.URL.Reveal())
-	file, sqlite := strings.CutPrefix(s, sqliteScheme)
-	switch {
-	case strings.HasPrefix(s, "redis://"), strings.HasPrefix(s, "rediss://"):
-		l.bad(JournalRedis, at, "names Redis, and the journal on Redis is not built yet", "use sqlite://PATH")
-	// A query would reach the engine as settings, and some of those are run as SQL.
-	case !sqlite || file == "" || strings.HasSuffix(file, "/") || strings.ContainsAny(file, "?#%\x00"):
-		l.bad(JournalURL, at, "is not a journal", "write sqlite://PATH, such as sqlite://hookgate.db or sqlite:///var/lib/hookgate/hookgate.db")
-	}
 }

@@ -32,14 +32,31 @@ type Admin struct {
 
 // Journal says where events are kept, and for how long.
 type Journal struct {
-	URL       hookgate.Secret `yaml:"url" doc:"sqlite://PATH; a relative path starts at the working directory" default:"sqlite://hookgate.db" literal:"true"`
+	URL       hookgate.Secret `yaml:"url" doc:"sqlite://PATH, where a relative path starts at the working directory; or for many nodes redis://HOST:6379/0, redis+sentinel://HOST:26379/0?master_name=NAME&addr=HOST:26379, redis+cluster://HOST:6379?addr=HOST:6379; rediss is TLS" default:"sqlite://hookgate.db" literal:"true"`
 	Retention time.Duration   `yaml:"retention" doc:"how long events are kept once every destination has them" default:"168h"`
-	MaxSize   Size            `yaml:"max_size" doc:"from nine tenths of it delivered events are removed early, and at it deliveries are answered 503; without it age alone decides"`
-	MinFree   Size            `yaml:"min_free" doc:"deliveries are answered 503 while the disk has less room than this; a tenth of the disk where that is less" default:"256MiB"`
+	MaxSize   Size            `yaml:"max_size" doc:"sqlite, and the spill: from nine tenths of it delivered events are removed early, and at it deliveries are answered 503; without it age alone decides"`
+	MinFree   Size            `yaml:"min_free" doc:"sqlite, and the spill: deliveries are answered 503 while the disk has less room than this; a tenth of the disk where that is less" default:"256MiB"`
+	Spill     string          `yaml:"spill" doc:"sqlite://PATH of a journal on this node's own disk, which takes deliveries while the one of url cannot"`
+	Shards    int             `yaml:"shards" doc:"redis: over how many streams the events are spread; the same on every node, and fixed once there is data" default:"16"`
+	Prefix    string          `yaml:"prefix" doc:"redis: how the keys begin; gateways that share a server need different ones" default:"hookgate"`
+	Markers   string          `yaml:"markers" doc:"redis: how remembered events are kept; compact takes a fraction of the memory and a little more time" enum:"plain,compact" default:"plain"`
+	Replicas  int             `yaml:"replicas" doc:"redis: how many replicas must have an event before it is answered 200" default:"0"`
+	AllowLoss bool            `yaml:"allow_loss" doc:"redis: serve although the server keeps nothing on disk" default:"false"`
 }
 
-// Path is the file that a sqlite URL names.
-func (j Journal) Path() string { return strings.TrimPrefix(string(j.URL.Reveal()), sqliteScheme) }
+// Path is the file that a sqlite URL names; empty where the journal is on Redis.
+func (j Journal) Path() string { return sqlitePath(string(j.URL.Reveal())) }
+
+// SpillPath is the file of the spill; empty without one.
+func (j Journal) SpillPath() string { return sqlitePath(j.Spill) }
+
+func sqlitePath(url string) string {
+	path, ok := strings.CutPrefix(url, sqliteScheme)
+	if !ok {
+		return ""
+	}
+	return path
+}
 
 // Limits bounds what strangers and senders can make the gateway do.
 type Limits struct {

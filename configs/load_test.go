@@ -45,6 +45,12 @@ func rules() configs.Rules {
 		return ""
 	}
 	r.Auth = judgeAuth
+	r.Journal = func(url string) error {
+		if strings.HasSuffix(url, "unlikely") {
+			return hookgate.Problem{Field: "url", Message: "is refused"}
+		}
+		return nil
+	}
 	r.AuthWarnings = func(a hookgate.AuthSettings) []hookgate.Problem {
 		if len(a.Secrets) == 1 && len(a.Secrets[0].Reveal()) < 12 {
 			return []hookgate.Problem{{Field: "secrets[0]", Message: "is short", Hint: "ask for a longer one"}}

@@ -49,6 +49,8 @@ const (
 	AdminTokenShort
 	JournalURL
 	JournalRedis
+	JournalSpill
+	JournalMemory
 	OutboundListen
 	OutboundToken
 	OutboundTokenShort
@@ -122,6 +124,8 @@ var ruleNames = [ruleCount]string{
 	AdminTokenShort:      "admin-token-short",
 	JournalURL:           "journal-url",
 	JournalRedis:         "journal-redis",
+	JournalSpill:         "journal-spill",
+	JournalMemory:        "journal-memory",
 	OutboundListen:       "outbound-listen",
 	OutboundToken:        "outbound-token",
 	OutboundTokenShort:   "outbound-token-short",

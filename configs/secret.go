@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -31,7 +30,10 @@ const (
 	publicKey = "keys"
 )
 
-var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
+var (
+	envName   = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
+	urlScheme = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9+.-]*$`)
+)
 
 // secret resolves a reference. Whatever goes wrong, neither the value nor a literal that stands in its place is shown.
 func (l *loader) secret(n ast.Node, f field, path string) hookgate.Secret {
@@ -136,13 +138,13 @@ func (l *loader) unreadable(path string, err error) {
 
 // url takes a URL that is written out. It may not say who logs in: that is what references are for.
 func (l *loader) url(s, path string) hookgate.Secret {
-	u, err := url.Parse(s)
+	scheme, _, ok := strings.Cut(s, "://")
 	switch {
 	case placeholder.MatchString(s):
 		l.bad(Placeholder, path, "holds ${...}, which is not filled in here", "write the URL out, or refer to all of it by env:NAME")
 	case strings.Contains(s, "@"):
 		l.bad(URLPassword, path, "is a URL with a user or a password", "put the whole URL into a variable or a file and write env:NAME or file:PATH")
-	case err != nil || !strings.Contains(s, "://") || u.Scheme == "":
+	case !ok || !urlScheme.MatchString(scheme): // who knows the scheme judges the rest: several hosts, say
 		l.bad(URLLiteral, path, "is neither a URL nor a reference", urlHint)
 	default:
 		// A query may hold a token, so the reference that logs show ends before it.
