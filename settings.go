@@ -25,7 +25,7 @@ type DestinationSettings struct {
 	Name         string        `yaml:"name" doc:"of the destination, in logs and metrics"`
 	Type         string        `yaml:"type" doc:"which queue it is"`
 	URL          Secret        `yaml:"url" doc:"where it is; written out, or a reference when it holds a password" literal:"true"`
-	Stream       string        `yaml:"stream" doc:"redis-stream: the stream's key"`
+	Stream       string        `yaml:"stream" doc:"redis-stream: the stream's key; nats: the JetStream stream that the subject must belong to"`
 	MaxLen       int64         `yaml:"max_len" doc:"redis-stream: cut the stream to about this many entries; 0 never cuts" default:"0"`
 	Subject      string        `yaml:"subject" doc:"nats: the subject; {provider}, {source}, {type}, {entitytype} and {action} stand for the event's own"`
 	Exchange     string        `yaml:"exchange" doc:"rabbitmq: the exchange; the default one unless set"`

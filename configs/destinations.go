@@ -24,6 +24,7 @@ func (l *loader) checkDestinations(c *Config) []string {
 			l.judge(d, at)
 		}
 	}
+	l.checkStreams(c)
 	l.checkUnused(c, names)
 	return names
 }
@@ -79,6 +80,20 @@ func (l *loader) checkFile(d hookgate.DestinationSettings, at string, taken map[
 		l.bad(SameFile, at, "is the file of the destination "+other+", too", "give each a file of its own")
 	}
 	taken[file] = d.Name
+}
+
+// checkStreams wants two destinations of type nats on one server to name different streams: both publish under the event's
+// id, and a stream drops what it has had under that, so that one of the two would get nothing.
+func (l *loader) checkStreams(c *Config) {
+	for i, d := range c.Destinations {
+		for _, other := range c.Destinations[:i] {
+			if d.Type == "nats" && other.Type == "nats" && string(d.URL.Reveal()) == string(other.URL.Reveal()) &&
+				(d.Stream == other.Stream || d.Stream == "" || other.Stream == "") {
+				l.bad(SameStream, item("destinations", i), "may publish into the stream of the destination "+other.Name+", which would drop one of the two", "give each a stream of its own, and name both by stream:")
+				break
+			}
+		}
+	}
 }
 
 // checkUnused warns of destinations that no source sends to.

@@ -20,7 +20,7 @@ const canary = "c4n4ry"
 var names = configs.Rules{
 	Providers:        []string{"bird", "commbox", "netcore", "salesiq", "sprinklr"},
 	Schemes:          []string{"access-token", "basic", "bearer", "bird-signature", "hub-signature", "none", "siq-signature"},
-	DestinationTypes: []string{"file", "http", "redis-stream", "stdout"},
+	DestinationTypes: []string{"file", "http", "kafka", "nats", "rabbitmq", "redis-stream", "stdout"},
 }
 
 // rules judge as the folders beside this one do, in little.

@@ -77,6 +77,7 @@ const (
 	DestinationSettings
 	DestinationWarning
 	SameFile
+	SameStream
 	UnusedDestination
 	MatchName
 
@@ -152,6 +153,7 @@ var ruleNames = [ruleCount]string{
 	DestinationSettings:  "destination-settings",
 	DestinationWarning:   "destination-warning",
 	SameFile:             "same-file",
+	SameStream:           "same-stream",
 	UnusedDestination:    "unused-destination",
 	MatchName:            "match-name",
 }

@@ -17,9 +17,13 @@ func (sink) Publish(_ context.Context, batch []hookgate.Entry) []error {
 func (sink) Close() error { return nil }
 
 func benchmark(b *testing.B, s hookgate.DestinationSettings, d forward.Destination, l forward.Limits, delay time.Duration) {
+	benchmarkKeys(b, s, d, l, delay, 1000)
+}
+
+func benchmarkKeys(b *testing.B, s hookgate.DestinationSettings, d forward.Destination, l forward.Limits, delay time.Duration, keys int) {
 	j := newJournal()
 	j.delay = delay
-	all := events(b.N, 1000)
+	all := events(b.N, keys)
 	for _, e := range all {
 		e.Data = []byte(`{"text":"` + string(make900) + `"}`)
 	}

@@ -44,6 +44,10 @@ func checkOwn(s hookgate.DestinationSettings, k kind, ps *hookgate.Problems) {
 		{"url", len(s.URL.Reveal()) > 0},
 		{"stream", s.Stream != ""},
 		{"max_len", s.MaxLen != 0},
+		{"subject", s.Subject != ""},
+		{"exchange", s.Exchange != ""},
+		{"routing_key", s.RoutingKey != ""},
+		{"topic", s.Topic != ""},
 		{"path", s.Path != ""},
 		{"mode", s.Mode != "" && s.Mode != modeStructured}, // the loader fills the default in for every type
 		{"secrets", len(s.Secrets) > 0},

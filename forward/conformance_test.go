@@ -19,14 +19,33 @@ import (
 	"github.com/hookgate/hookgate/forward"
 )
 
-// harness is a real target of one type: its settings, the envelopes that it holds, and a way to break and mend it. The
-// suite runs over every type of the registry.
+// harness is a real target of one type: its settings, the envelopes that it holds in its own order, and a way to break and
+// mend it. The suite runs over every type of the registry.
 type harness struct {
 	settings hookgate.DestinationSettings
 	options  forward.Options
 	held     func(t *testing.T) [][]byte
 	down, up func()
+
+	// What not every type knows, for conformance_faults_test.go. A harness without one of them says why in lacks, under its
+	// name. Settings that they give need only what New takes: the suite adds name, type, time-out, window and retry.
+
+	// proxied gives settings that reach the same target through a proxy, which the test then cuts and mutes.
+	proxied func(t *testing.T) (hookgate.DestinationSettings, *proxy)
+	// denied gives settings whose credentials the same target refuses; the secret in them contains wrongSecret.
+	denied func(t *testing.T) hookgate.DestinationSettings
+	// absent gives settings of a stream, queue, topic or path that is not there, and what the error has to name.
+	absent func(t *testing.T) (hookgate.DestinationSettings, string)
+	// oversized makes an event larger than the target takes, and poison one that it refuses for whatever reason while it
+	// takes all others.
+	oversized, poison func(e *hookgate.Event)
+	lacks             map[string]string // by the name of the hook: proxied, denied, absent, oversized, poison
+	// mends says that the type's own client sends again what a cut left open, so that no call fails for it.
+	mends bool
 }
+
+// wrongSecret must be in no error.
+const wrongSecret = "wrong-letmein"
 
 var harnesses = map[string]func(t *testing.T) *harness{
 	"redis-stream": func(t *testing.T) *harness {
@@ -45,8 +64,21 @@ var harnesses = map[string]func(t *testing.T) *harness{
 				return out
 			},
 			down: r.kill, up: r.start,
+			proxied: func(t *testing.T) (hookgate.DestinationSettings, *proxy) {
+				p := newProxy(t, r.addr)
+				return hookgate.DestinationSettings{URL: literal("redis://:opensesame@" + p.addr()), Stream: "webhooks"}, p
+			},
+			denied: func(*testing.T) hookgate.DestinationSettings {
+				return hookgate.DestinationSettings{URL: literal("redis://:" + wrongSecret + "@" + r.addr), Stream: "webhooks"}
+			},
+			oversized: func(e *hookgate.Event) { e.Data = make([]byte, 64<<20+1) },
+			poison:    func(e *hookgate.Event) { e.Data = make([]byte, 64<<20+1) }, // XADD takes all that can be sent
+			lacks:     map[string]string{"absent": "the first XADD makes the stream"},
 		}
 	},
+	"nats":     natsHarness,
+	"rabbitmq": rabbitHarness,
+	"kafka":    kafkaHarness,
 	"http": func(t *testing.T) *harness {
 		h := &httpTarget{}
 		server := httptest.NewServer(h)
@@ -55,6 +87,19 @@ var harnesses = map[string]func(t *testing.T) *harness{
 			settings: hookgate.DestinationSettings{URL: literal(server.URL + "/secret-path")},
 			held:     func(*testing.T) [][]byte { return h.bodies() },
 			down:     func() { h.answer(http.StatusServiceUnavailable) }, up: func() { h.answer(http.StatusAccepted) },
+			proxied: func(t *testing.T) (hookgate.DestinationSettings, *proxy) {
+				p := newProxy(t, server.Listener.Addr().String())
+				return hookgate.DestinationSettings{URL: literal("http://" + p.addr() + "/secret-path")}, p
+			},
+			denied: func(*testing.T) hookgate.DestinationSettings {
+				return hookgate.DestinationSettings{URL: literal("http://user:" + wrongSecret + "@" + server.Listener.Addr().String() + "/secret-path")}
+			},
+			// The path may be a token, so that the error names the status instead.
+			absent: func(*testing.T) (hookgate.DestinationSettings, string) {
+				return hookgate.DestinationSettings{URL: literal(server.URL + "/absent")}, "404"
+			},
+			oversized: func(e *hookgate.Event) { e.Data = []byte(`"` + strings.Repeat("x", maxTargetBody) + `"`) },
+			poison:    func(e *hookgate.Event) { e.Type = poisonType },
 		}
 	},
 	"file": func(t *testing.T) *harness {
@@ -69,6 +114,15 @@ var harnesses = map[string]func(t *testing.T) *harness{
 			// A rotator moves the file away, and there is no place for a new one yet.
 			down: func() { _ = os.Rename(path, path+".1"); _ = os.Mkdir(path, 0o700) },
 			up:   func() { _ = os.Remove(path) },
+			// The folder is looked for at once: a path that is wrong keeps the gateway from starting.
+			absent: func(*testing.T) (hookgate.DestinationSettings, string) {
+				lost := filepath.Join(dir, "absent", "events.jsonl")
+				return hookgate.DestinationSettings{Path: lost}, lost
+			},
+			lacks: map[string]string{
+				"proxied": "a file has no connection", "denied": "a file asks for no credentials",
+				"oversized": "a line may have any length", "poison": "a file takes every line, or none when the disk is full",
+			},
 		}
 	},
 	"stdout": func(*testing.T) *harness {
@@ -77,6 +131,10 @@ var harnesses = map[string]func(t *testing.T) *harness{
 			options: forward.Options{Stdout: w},
 			held:    func(*testing.T) [][]byte { return linesOf(w.text()) },
 			down:    func() { w.fail(errors.New("broken pipe")) }, up: func() { w.fail(nil) },
+			lacks: map[string]string{
+				"proxied": "the program's own output has no connection", "denied": "it asks for no credentials",
+				"absent": "it is always there", "oversized": "a line may have any length", "poison": "it takes every line",
+			},
 		}
 	},
 }
@@ -90,20 +148,35 @@ func eachType(t *testing.T, test func(t *testing.T, h *harness)) {
 				t.Fatalf("%s: no harness", name)
 			}
 			h := build(t)
-			h.settings.Name, h.settings.Type = name, name
-			h.settings.Timeout, h.settings.Window = 10*time.Second, 64
-			h.settings.Retry = hookgate.RetrySettings{Attempts: 5, Backoff: 10 * time.Millisecond, MaxBackoff: 50 * time.Millisecond}
-			if err := forward.Check(h.settings); err != nil {
-				t.Fatal(err)
-			}
+			h.settings = completed(t, name, h.settings)
 			test(t, h)
 		})
 	}
 }
 
+// completed adds what is the same for all types.
+func completed(t *testing.T, name string, s hookgate.DestinationSettings) hookgate.DestinationSettings {
+	t.Helper()
+	s.Name, s.Type = name, name
+	s.Window = 64
+	if s.Timeout == 0 {
+		s.Timeout = 10 * time.Second
+	}
+	s.Retry = hookgate.RetrySettings{Attempts: 5, Backoff: 10 * time.Millisecond, MaxBackoff: 50 * time.Millisecond}
+	if err := forward.Check(s); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 func open(t testing.TB, h *harness) forward.Destination {
 	t.Helper()
-	d, err := forward.New(h.settings, h.options)
+	return openWith(t, h.settings, h.options)
+}
+
+func openWith(t testing.TB, s hookgate.DestinationSettings, o forward.Options) forward.Destination {
+	t.Helper()
+	d, err := forward.New(s, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,6 +320,12 @@ func TestConformanceErrorsHoldNoSecret(t *testing.T) {
 	})
 }
 
+// What an httpTarget refuses: a body that is too long, and a type that nobody else sends.
+const (
+	maxTargetBody = 64 << 10
+	poisonType    = "salesiq.poison"
+)
+
 // httpTarget keeps what it answers 2xx to.
 type httpTarget struct {
 	mu     sync.Mutex
@@ -261,12 +340,32 @@ func (h *httpTarget) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
-	if h.status == 0 || h.status < 300 {
-		h.held = append(h.held, body)
+	if status := h.judge(r, body); status != 0 {
+		w.WriteHeader(status)
+		return
 	}
+	h.held = append(h.held, body)
 	if h.status != 0 {
 		w.WriteHeader(h.status)
 	}
+}
+
+// judge gives the status of a refusal.
+func (h *httpTarget) judge(r *http.Request, body []byte) int {
+	_, _, credentials := r.BasicAuth()
+	switch {
+	case h.status >= 300:
+		return h.status
+	case credentials:
+		return http.StatusUnauthorized
+	case r.URL.Path == "/absent":
+		return http.StatusNotFound
+	case len(body) > maxTargetBody:
+		return http.StatusRequestEntityTooLarge
+	case bytes.Contains(body, []byte(poisonType)):
+		return http.StatusUnprocessableEntity
+	}
+	return 0
 }
 
 func (h *httpTarget) answer(status int) {

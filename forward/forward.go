@@ -53,6 +53,18 @@ var kinds = map[string]kind{
 		limits: Limits{Concurrent: 1, Batch: 256, Bytes: batchBytes, SameKey: true},
 		own:    []string{"url", "stream", "max_len"}, check: checkRedisStream, open: openRedisStream,
 	},
+	"nats": {
+		limits: Limits{Concurrent: 1, Batch: natsBatch, Bytes: batchBytes},
+		own:    []string{"url", "subject", "stream"}, check: checkNATS, open: openNATS,
+	},
+	"rabbitmq": {
+		limits: Limits{Concurrent: 1, Batch: rabbitBatch, Bytes: batchBytes}, // one of a key at once: see rabbitMQ
+		own:    []string{"url", "exchange", "routing_key"}, check: checkRabbitMQ, open: openRabbitMQ,
+	},
+	"kafka": {
+		limits: Limits{Concurrent: 1, Batch: kafkaRoundRecords, Bytes: batchBytes, SameKey: true},
+		own:    []string{"url", "topic"}, check: checkKafka, open: openKafka,
+	},
 	"http": {
 		limits: Limits{Concurrent: httpWorkers, Batch: 1},
 		own:    []string{"url", "mode", "secrets", "allow_private"}, check: checkHTTP, open: openHTTP,

@@ -24,7 +24,15 @@ import (
 
 func TestMain(m *testing.M) {
 	// The Redis client probes an address that refused it once a second, and notices only then that it was closed.
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial"))
+	goleak.VerifyTestMain(withServers{m}, goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial"))
+}
+
+// withServers ends the servers that all tests share, before the leaks are counted.
+type withServers struct{ *testing.M }
+
+func (m withServers) Run() int {
+	defer sharedRabbit.stop()
+	return m.M.Run()
 }
 
 // journal is an in-memory Log and Ledger with the promises of the real one.
