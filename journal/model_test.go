@@ -2,6 +2,7 @@ package journal_test
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -56,20 +57,67 @@ func (m *model) accept(at time.Time, p part) hookgate.Result {
 func TestR22_Model(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
+	checkModel(t, math.MaxInt, func(rt *rapid.T, run int, now func() time.Time) life {
+		dir := filepath.Join(root, strconv.Itoa(run))
+		must(rt, os.Mkdir(dir, 0o700))
+		path := filepath.Join(dir, "j.db")
+		return life{
+			open: func() store {
+				// A kill takes nothing from the kernel's memory, so that the syncs can be saved here.
+				j, err := journal.OpenTuned(path, journal.Options{Now: now, Destinations: []string{"d"}}, journal.Tuning{Synchronous: "NORMAL"})
+				must(rt, err)
+				return j
+			},
+			crash: func(rt *rapid.T, j store) { // what a kill leaves: the files as they are, the log with them
+				next := filepath.Join(dir, strconv.Itoa(rapid.IntRange(0, 1<<40).Draw(rt, "name")))
+				for _, suffix := range []string{"", "-wal"} {
+					b, err := os.ReadFile(path + suffix)
+					if err != nil && !os.IsNotExist(err) {
+						rt.Fatal(err)
+					}
+					must(rt, os.WriteFile(next+suffix, b, 0o600))
+				}
+				must(rt, j.Close())
+				path = next
+			},
+		}
+	})
+}
+
+// TestR22_RedisModel is the same on Redis, where the server is what crashes; fewer runs, because that takes longer.
+func TestR22_RedisModel(t *testing.T) {
+	t.Parallel()
+	server := startRedis(t)
+	checkModel(t, 4/raceFactor, func(_ *rapid.T, run int, now func() time.Time) life {
+		return life{
+			open: func() store {
+				return openStore(t, server.url(), journal.RedisOptions{Prefix: strconv.Itoa(run), Now: now, Destinations: []string{"d"}, Compact: run%2 == 0})
+			},
+			crash: func(rt *rapid.T, j store) {
+				must(rt, j.Close())
+				server.kill()
+				server.restart()
+			},
+		}
+	})
+}
+
+// life is a journal that can be opened again: after a close, or after a crash, which closes it in its own way.
+type life struct {
+	open  func() store
+	crash func(rt *rapid.T, j store)
+}
+
+func checkModel(t *testing.T, most int, begin func(rt *rapid.T, run int, now func() time.Time) life) {
+	t.Helper()
 	runs := 0
 	rapid.Check(t, func(rt *rapid.T) {
-		runs++
-		dir := filepath.Join(root, strconv.Itoa(runs))
-		must(rt, os.Mkdir(dir, 0o700))
-		c := newTimepiece()
-		path := filepath.Join(dir, "j.db")
-		open := func() *journal.SQLite {
-			// A kill takes nothing from the kernel's memory, so that the syncs can be saved here.
-			j, err := journal.OpenTuned(path, journal.Options{Now: c.Now, Destinations: []string{"d"}}, journal.Tuning{Synchronous: "NORMAL"})
-			must(rt, err)
-			return j
+		if runs++; runs > most {
+			return
 		}
-		j := open()
+		c := newTimepiece()
+		l := begin(rt, runs, c.Now)
+		j := l.open()
 		defer func() { _ = j.Close() }()
 		m := &model{events: map[string]*modelEvent{}, parked: map[int64]hookgate.Parked{}}
 		rt.Repeat(map[string]func(*rapid.T){
@@ -107,22 +155,13 @@ func TestR22_Model(t *testing.T) {
 				m.cursor = max(m.cursor, step.Cursor)
 				must(rt, j.Record(t.Context(), "d", step))
 			},
-			"reopen": func(rt *rapid.T) {
+			"reopen": func(*rapid.T) {
 				must(rt, j.Close())
-				j = open()
+				j = l.open()
 			},
-			"crash": func(rt *rapid.T) { // what a kill leaves: the files as they are, the log with them
-				next := filepath.Join(dir, strconv.Itoa(rapid.IntRange(0, 1<<40).Draw(rt, "name")))
-				for _, suffix := range []string{"", "-wal"} {
-					b, err := os.ReadFile(path + suffix)
-					if err != nil && !os.IsNotExist(err) {
-						rt.Fatal(err)
-					}
-					must(rt, os.WriteFile(next+suffix, b, 0o600))
-				}
-				must(rt, j.Close())
-				path = next
-				j = open()
+			"crash": func(rt *rapid.T) {
+				l.crash(rt, j)
+				j = l.open()
 			},
 			"": func(rt *rapid.T) {
 				for last := 0; last < len(m.payload); {

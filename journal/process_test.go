@@ -24,6 +24,10 @@ func childMain() bool {
 	if value == "" {
 		return false
 	}
+	if url, ok := strings.CutPrefix(value, "redis|"); ok {
+		redisChild(url)
+		return true
+	}
 	path, from, _ := strings.Cut(value, "|")
 	j, err := journal.OpenSQLite(path, journal.Options{Destinations: []string{"d"}})
 	if err != nil {

@@ -61,6 +61,9 @@ type Redis struct {
 	stop    chan struct{}
 	ended   sync.WaitGroup
 	close   sync.Once
+
+	destinations redisDestinations
+	stats        redisStats
 }
 
 // Shard is one stream of the journal and what the destinations remember of it. Its sequence numbers are its own; Redis

@@ -6,7 +6,7 @@ import (
 	"github.com/hookgate/hookgate"
 )
 
-// The bounds of the tail. What an event costs beside its body is estimated.
+// The bounds of the one tail of SQLite. What an event costs beside its body is estimated.
 const (
 	tailEntries   = 8192
 	tailBytes     = 16 << 20
@@ -22,15 +22,20 @@ type tail struct {
 	start   int
 	count   int
 	bytes   int
+	limit   int           // of bytes
 	last    int64         // the highest durable sequence number
 	wake    chan struct{} // closed by the next append; nil while nobody waits
 }
 
-func newTail() *tail {
-	return &tail{entries: make([]hookgate.Entry, tailEntries), sizes: make([]int, tailEntries)}
+func newTail() *tail { return newSizedTail(tailEntries, tailBytes) }
+
+// newSizedTail makes a tail of at most so many entries and bytes.
+func newSizedTail(entries, bytes int) *tail {
+	return &tail{entries: make([]hookgate.Entry, entries), sizes: make([]int, entries), limit: bytes}
 }
 
-// append adds committed entries in order; size is what each holds in memory.
+// append adds committed entries in order; size is what each holds in memory. One that does not follow the last begins the
+// tail anew.
 func (t *tail) append(entries []hookgate.Entry, sizes []int) {
 	if len(entries) == 0 {
 		return
@@ -38,18 +43,37 @@ func (t *tail) append(entries []hookgate.Entry, sizes []int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for i, e := range entries {
-		for t.count == tailEntries || (t.count > 0 && t.bytes+sizes[i] > tailBytes) {
-			t.bytes -= t.sizes[t.start]
-			t.entries[t.start] = hookgate.Entry{}
-			t.start = (t.start + 1) % tailEntries
-			t.count--
+		for t.count == len(t.entries) || (t.count > 0 && (t.bytes+sizes[i] > t.limit || e.Seq != t.last+1)) {
+			t.dropOldest()
 		}
-		at := (t.start + t.count) % tailEntries
+		at := (t.start + t.count) % len(t.entries)
 		t.entries[at], t.sizes[at] = e, sizes[i]
 		t.count++
 		t.bytes += sizes[i]
+		t.last = e.Seq
 	}
-	t.last = entries[len(entries)-1].Seq
+	t.wakeAll()
+}
+
+// pass moves the end on without the entries up to there, which readers find elsewhere or not at all.
+func (t *tail) pass(last int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for t.count > 0 {
+		t.dropOldest()
+	}
+	t.last = last
+	t.wakeAll()
+}
+
+func (t *tail) dropOldest() {
+	t.bytes -= t.sizes[t.start]
+	t.entries[t.start] = hookgate.Entry{}
+	t.start = (t.start + 1) % len(t.entries)
+	t.count--
+}
+
+func (t *tail) wakeAll() {
 	if t.wake != nil {
 		close(t.wake)
 		t.wake = nil
@@ -74,7 +98,7 @@ func (t *tail) after(seq int64, limit int) (entries []hookgate.Entry, last int64
 	n := min(int(t.last-seq), limit)
 	entries = make([]hookgate.Entry, n)
 	for i := range entries {
-		entries[i] = t.entries[(t.start+int(seq+1-first)+i)%tailEntries]
+		entries[i] = t.entries[(t.start+int(seq+1-first)+i)%len(t.entries)]
 	}
 	return entries, t.last, nil
 }
@@ -87,5 +111,5 @@ func (t *tail) get(seq int64) (hookgate.Entry, bool) {
 	if t.count == 0 || seq < first || seq > t.last {
 		return hookgate.Entry{}, false
 	}
-	return t.entries[(t.start+int(seq-first))%tailEntries], true
+	return t.entries[(t.start+int(seq-first))%len(t.entries)], true
 }

@@ -1,0 +1,139 @@
+package journal_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hookgate/hookgate/journal"
+	"github.com/redis/go-redis/v9"
+)
+
+// redisServer is a redis-server of a test's own, which may be killed and started again.
+type redisServer struct {
+	t    testing.TB
+	port string
+	args []string
+	cmd  *exec.Cmd
+}
+
+// startRedis starts one that syncs every command, with further options as on the command line.
+func startRedis(t testing.TB, options ...string) *redisServer {
+	t.Helper()
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		t.Fatal("redis-server is missing from PATH: `make tools` installs it")
+	}
+	r := &redisServer{t: t}
+	r.args = append([]string{
+		"--bind", "127.0.0.1", "--dir", t.TempDir(), "--save", "", "--appendonly", "yes", "--appendfsync", "always",
+		"--repl-diskless-sync-delay", "0",
+	}, options...)
+	t.Cleanup(r.kill)
+	for range 5 { // a free port may be somebody else's a moment later
+		if r.port = freePort(t); r.run() {
+			return r
+		}
+	}
+	t.Fatal("redis-server does not start")
+	return nil
+}
+
+func (r *redisServer) run() bool {
+	r.t.Helper()
+	r.cmd = exec.Command("redis-server", append([]string{"--port", r.port}, r.args...)...)
+	out, err := r.cmd.StdoutPipe()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if err := r.cmd.Start(); err != nil {
+		r.t.Fatal(err)
+	}
+	ready := make(chan bool, 1)
+	go func() {
+		defer close(ready)
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			if strings.Contains(lines.Text(), "Ready to accept connections") {
+				ready <- true
+			}
+		}
+	}()
+	return <-ready
+}
+
+// restart starts a killed one again, on its file and its port.
+func (r *redisServer) restart() {
+	r.t.Helper()
+	if !r.run() {
+		r.t.Fatal("redis-server does not start again")
+	}
+}
+
+func (r *redisServer) kill() {
+	if r.cmd != nil {
+		_ = r.cmd.Process.Kill()
+		_ = r.cmd.Wait() // it was killed
+	}
+}
+
+func (r *redisServer) addr() string { return "127.0.0.1:" + r.port }
+func (r *redisServer) url() string  { return "redis://" + r.addr() + "/0" }
+
+// client speaks to the server past the journal.
+func (r *redisServer) client() *redis.Client {
+	c := redis.NewClient(&redis.Options{Addr: r.addr(), DisableIdentity: true})
+	r.t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// do runs a command and fails the test when it fails.
+func (r *redisServer) do(args ...any) any {
+	r.t.Helper()
+	c := redis.NewClient(&redis.Options{Addr: r.addr(), DisableIdentity: true})
+	defer c.Close()
+	v, err := c.Do(context.Background(), args...).Result()
+	if err != nil {
+		r.t.Fatalf("%v: %v", args, err)
+	}
+	return v
+}
+
+// startCluster starts a Cluster of one node, which minds undeclared keys and slots as a larger one does.
+func startCluster(t testing.TB, options ...string) *redisServer {
+	t.Helper()
+	r := startRedis(t, append([]string{"--cluster-enabled", "yes", "--cluster-port", freePort(t)}, options...)...)
+	r.do("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(fmt.Sprint(r.do("CLUSTER", "INFO")), "cluster_state:ok"); {
+		if time.Now().After(deadline) {
+			t.Fatal("the Cluster does not come up")
+		}
+	}
+	return r
+}
+
+func (r *redisServer) clusterURL() string { return "redis+cluster://" + r.addr() }
+
+func freePort(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+}
+
+func openRedis(t testing.TB, url string, o journal.RedisOptions) *journal.Redis {
+	t.Helper()
+	r, err := journal.OpenRedis(context.Background(), url, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.Close() })
+	return r
+}
