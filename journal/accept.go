@@ -57,7 +57,7 @@ func (j *SQLite) Accept(ctx context.Context, req *hookgate.Request, events []*ho
 	if err := j.accepting(); err != nil {
 		return nil, err
 	}
-	in, err := newIntake(req, events)
+	in, err := prepare(req, events, j.o.spill)
 	if err != nil {
 		return nil, err
 	}
@@ -119,6 +119,11 @@ func (j *SQLite) enqueue(in *intake) error {
 }
 
 func newIntake(req *hookgate.Request, events []*hookgate.Event) (*intake, error) {
+	return prepare(req, events, false)
+}
+
+// prepare makes the intake of a journal that may hand its events on to another.
+func prepare(req *hookgate.Request, events []*hookgate.Event, handsOn bool) (*intake, error) {
 	in := &intake{req: req, events: events}
 	if in.records, in.results = in.oneRecord[:], in.oneResult[:]; len(events) != 1 {
 		in.records, in.results = make([]record, len(events)), make([]hookgate.Result, len(events))
@@ -145,7 +150,11 @@ func newIntake(req *hookgate.Request, events []*hookgate.Event) (*intake, error)
 			sum = sha256.Sum256(e.Data)
 		}
 		r.digest = int64(binary.BigEndian.Uint64(sum[:]))
-		r.head = string(e.AppendStored(room[:0], whole))
+		if handsOn {
+			r.head = string(e.AppendHandedOn(room[:0], whole))
+		} else {
+			r.head = string(e.AppendStored(room[:0], whole))
+		}
 		in.bytes += len(r.head)
 	}
 	in.rawHead = bytes.Clone(appendRawHead(room[:0], req))

@@ -52,7 +52,7 @@ func (j *SQLite) Quarantine(ctx context.Context, before int64, limit int) ([]Qua
 // DeadLetters lists a destination's dead letters that follow a sequence number. Fetch gives their events. A dead letter is
 // kept with its event until the retention is over, and is replayed by a Record that parks it again, not dead.
 func (j *SQLite) DeadLetters(ctx context.Context, destination string, after int64, limit int) ([]hookgate.Parked, error) {
-	rows, err := j.readers.QueryContext(ctx, `SELECT seq, key, attempts, next_at, error FROM parked
+	rows, err := j.readers.QueryContext(ctx, `SELECT seq, key, attempts, next_at, error, replayed FROM parked
 		WHERE destination=? AND dead=1 AND seq>? ORDER BY seq LIMIT ?`, destination, after, bounded(limit))
 	if err != nil {
 		return nil, j.readError(err)
@@ -62,7 +62,7 @@ func (j *SQLite) DeadLetters(ctx context.Context, destination string, after int6
 	for rows.Next() {
 		p := hookgate.Parked{Dead: true}
 		var at int64
-		if err := rows.Scan(&p.Seq, &p.Key, &p.Attempts, &at, &p.Error); err != nil {
+		if err := rows.Scan(&p.Seq, &p.Key, &p.Attempts, &at, &p.Error, &p.Replayed); err != nil {
 			return nil, j.readError(err)
 		}
 		p.NextAt = fromMilli(at)

@@ -26,7 +26,7 @@ func (j *SQLite) Progress(ctx context.Context, destination string) (hookgate.Pro
 			return hookgate.Progress{}, err
 		}
 	}
-	rows, err := j.readers.QueryContext(ctx, `SELECT d.cursor, p.seq, p.key, p.attempts, p.next_at, p.error
+	rows, err := j.readers.QueryContext(ctx, `SELECT d.cursor, p.seq, p.key, p.attempts, p.next_at, p.error, p.replayed
 		FROM destinations d LEFT JOIN parked p ON p.destination=d.name AND p.dead=0 WHERE d.name=? ORDER BY p.seq`, destination)
 	if err != nil {
 		return hookgate.Progress{}, unavailable(err)
@@ -36,11 +36,12 @@ func (j *SQLite) Progress(ctx context.Context, destination string) (hookgate.Pro
 	for rows.Next() {
 		var seq, attempts, at sql.NullInt64
 		var key, text sql.NullString
-		if err := rows.Scan(&p.Cursor, &seq, &key, &attempts, &at, &text); err != nil {
+		var replayed sql.NullBool
+		if err := rows.Scan(&p.Cursor, &seq, &key, &attempts, &at, &text, &replayed); err != nil {
 			return hookgate.Progress{}, unavailable(err)
 		}
 		if seq.Valid {
-			p.Parked = append(p.Parked, hookgate.Parked{Seq: seq.Int64, Key: key.String, Attempts: int(attempts.Int64), NextAt: fromMilli(at.Int64), Error: text.String})
+			p.Parked = append(p.Parked, hookgate.Parked{Seq: seq.Int64, Key: key.String, Attempts: int(attempts.Int64), NextAt: fromMilli(at.Int64), Error: text.String, Replayed: replayed.Bool})
 		}
 	}
 	if err := rows.Err(); err != nil {
@@ -126,7 +127,7 @@ func newProgress(j *SQLite, db *conn) (*progress, error) {
 	return p, db.prepareAll(map[**stmt]string{
 		&p.enter:   `INSERT INTO destinations SELECT ?1, max(last, coalesce((SELECT max(seq) FROM events), 0)) FROM meta WHERE true ON CONFLICT DO NOTHING`,
 		&p.advance: `UPDATE destinations SET cursor=max(cursor, ?2) WHERE name=?1`,
-		&p.park:    `INSERT OR REPLACE INTO parked VALUES (?,?,?,?,?,?,?)`,
+		&p.park:    `INSERT OR REPLACE INTO parked VALUES (?,?,?,?,?,?,?,?)`,
 		&p.done:    `DELETE FROM parked WHERE destination=? AND seq=?`,
 		&p.cursors: `SELECT name, cursor FROM destinations`,
 	})
@@ -160,7 +161,7 @@ func (p *progress) apply(c *change) error {
 	}
 	for i := range c.step.Park {
 		k := &c.step.Park[i]
-		if _, err := p.park.run(c.destination, k.Seq, k.Key, int64(k.Attempts), toMilli(k.NextAt), k.Error, boolean(k.Dead)); err != nil {
+		if _, err := p.park.run(c.destination, k.Seq, k.Key, int64(k.Attempts), toMilli(k.NextAt), k.Error, boolean(k.Dead), boolean(k.Replayed)); err != nil {
 			return err
 		}
 	}

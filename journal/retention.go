@@ -127,7 +127,7 @@ func (s *sweeper) step() {
 	case s.due(&s.events, now):
 		err = s.cut(&s.events, limit, configured)
 	case s.due(&s.aside, now):
-		err = s.cut(&s.aside, s.w.quarantine, nil)
+		err = s.cut(&s.aside, s.w.j.handedOn(s.w.quarantine), nil)
 	case now.After(s.nextPass):
 		err = s.expire(now)
 	default:
@@ -152,7 +152,7 @@ func (s *sweeper) due(t *table, now time.Time) bool {
 	}
 	seq, _ := row[0].(int64)
 	ms, _ := row[1].(int64)
-	limit := seq
+	limit := s.w.j.handedOn(s.w.quarantine)
 	if t == &s.events {
 		limit, _ = s.w.j.finished(s.w.last)
 	}

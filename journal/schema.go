@@ -11,7 +11,7 @@ import (
 )
 
 // format is the file format's number, kept as user_version. A change of the schema raises it.
-const format = 1
+const format = 2
 
 // schema: times are Unix milliseconds, a head is what hookgate.AppendStored writes. No table has a second index, because each costs a page for every event.
 //
@@ -40,10 +40,14 @@ CREATE TABLE attempts (
 CREATE TABLE destinations (name TEXT PRIMARY KEY, cursor INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE parked (
 	destination TEXT NOT NULL, seq INTEGER NOT NULL, key TEXT NOT NULL, attempts INTEGER NOT NULL,
-	next_at INTEGER NOT NULL, error TEXT NOT NULL, dead INTEGER NOT NULL, PRIMARY KEY (destination, seq)) STRICT, WITHOUT ROWID;
+	next_at INTEGER NOT NULL, error TEXT NOT NULL, dead INTEGER NOT NULL, replayed INTEGER NOT NULL DEFAULT 0,
+	PRIMARY KEY (destination, seq)) STRICT, WITHOUT ROWID;
 CREATE VIEW event_list AS SELECT seq, head->>0 AS id, head->>1 AS provider, head->>2 AS source, head->>3 AS type,
 	head->>4 AS subject, datetime(received/1000, 'unixepoch') AS received FROM events;
 `
+
+// fromFormat1 makes a file of format 1 one of format 2: a parked delivery remembers that somebody asked for it.
+const fromFormat1 = `ALTER TABLE parked ADD COLUMN replayed INTEGER NOT NULL DEFAULT 0;`
 
 // Larger pages cost more than they save: an event took 24 us of processor time with 4 KiB, 25 to 29 with 8, 28 with 16 and
 // 31 with 32 (128 callers, 900 bytes). A log of 4 MiB, about 1,000 pages, is short for safety's sake.
@@ -94,8 +98,8 @@ func openReaders(path string, t tuning) (*sql.DB, error) {
 	return db, nil
 }
 
-// prepareFile checks that the settings hold, that the file is one of ours and not newer than this program, and makes the
-// tables of a new one. The log of the last process is folded in first, so that nothing rests on pages of a failed sync.
+// prepareFile checks that the settings hold, that the file is one of ours and not newer than this program, makes the
+// tables of a new one and brings an older one to the present format. The log of the last process is folded in first, so that nothing rests on pages of a failed sync.
 func prepareFile(db *conn, synchronous string) error {
 	// Not in the DSN: the driver runs what stands there in alphabetical order, and the page size counts only before the
 	// first write, which is the change of mode.
@@ -126,6 +130,8 @@ func prepareFile(db *conn, synchronous string) error {
 	switch {
 	case version == format:
 		return nil
+	case version == 1:
+		return reshape(db, fromFormat1)
 	case version > format:
 		return hinted("use the newer program, or another file", "the file has format %d, written by a newer Hookgate; this one knows formats up to %d", version, format)
 	case version < 0:
@@ -138,7 +144,12 @@ func prepareFile(db *conn, synchronous string) error {
 	if tables != 0 {
 		return hinted("use another file", "the file is a database of another program")
 	}
-	if err := db.script("BEGIN IMMEDIATE;" + schema + fmt.Sprintf("PRAGMA user_version=%d;COMMIT;", format)); err != nil {
+	return reshape(db, schema)
+}
+
+// reshape brings the file to the present format, as a whole or not at all.
+func reshape(db *conn, statements string) error {
+	if err := db.script("BEGIN IMMEDIATE;" + statements + fmt.Sprintf("PRAGMA user_version=%d;COMMIT;", format)); err != nil {
 		return errors.Join(err, db.script("ROLLBACK"))
 	}
 	return nil

@@ -32,6 +32,8 @@ type Options struct {
 	Destinations []string
 	// Now is the clock of retention and of the end of windows; time.Now unless set.
 	Now func() time.Time
+
+	spill bool // the file of a Spill
 }
 
 // defaultMinFree is our own choice: room for about two minutes of events at 1,000 a second.
@@ -116,7 +118,12 @@ func open(path string, o Options, t tuning) (*SQLite, error) {
 		return nil, errors.Join(fmt.Errorf("journal %s: %w", path, err), lock.release())
 	}
 	go w.run()
-	if err := j.SetDestinations(o.Destinations); err != nil {
+	if o.spill {
+		err = j.enterSpill()
+	} else {
+		err = j.SetDestinations(o.Destinations)
+	}
+	if err != nil {
 		return nil, errors.Join(err, j.Close())
 	}
 	return j, nil
@@ -133,6 +140,9 @@ func (j *SQLite) start() (*writer, error) {
 		return nil, err
 	}
 	w, err := newWriter(j, db)
+	if err == nil {
+		err = j.checkUse(w)
+	}
 	if err != nil {
 		return nil, errors.Join(err, db.close())
 	}

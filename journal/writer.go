@@ -96,6 +96,7 @@ func (w *writer) recover() error {
 	if err := w.progress.load(); err != nil {
 		return err
 	}
+	w.quarantine = max(w.quarantine, w.j.cursors[spillQuarantine]) // all may be gone of what was handed on
 	return w.sweeper.locate()
 }
 
