@@ -15,11 +15,11 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
 .PHONY: test
-test: tools ## run all tests, real Redis included, under the race detector where there is a C compiler
+test: tools ## run all tests, real Redis and RabbitMQ included, under the race detector where there is a C compiler
 	@$(if $(RACE),,echo "no C compiler: running without the race detector";) go test $(RACE) -timeout 15m ./...
 
 # What somebody else's program must confirm is confirmed by curl, openssl and python3.
-TOOLS := redis-server curl openssl python3
+TOOLS := redis-server rabbitmq-server curl openssl python3
 
 .PHONY: tools
 tools: ## make sure that the programs are there that the tests start
@@ -53,6 +53,10 @@ fuzz: ## run every fuzz target for FUZZTIME inputs (20000x)
 .PHONY: bench
 bench: tools ## measure accepted events a second beside a bare handler, and write docs/bench.md
 	go run ./bench
+
+.PHONY: three-nodes
+three-nodes: tools ## run three nodes and one Redis on loopback, until Ctrl-C
+	docker/three-nodes.sh
 
 .PHONY: update
 update: ## write the golden files and generated pages again

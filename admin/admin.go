@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/gorilla/mux"
 
@@ -15,6 +16,7 @@ import (
 type Check struct {
 	Name  string
 	Ready func() error
+	About func() string // what the readiness rests on, for those who hold the token; may be nil
 }
 
 // Options are what the operator's side shows.
@@ -24,10 +26,14 @@ type Options struct {
 	Checks   []Check
 	Metrics  http.Handler
 	Operator Operator
+	Events   Events
+	Replays  Replays
+	Now      func() time.Time // time.Now when nil
 }
 
-// Handler serves /healthz, /readyz and /metrics, and the pages about quarantine and dead letters. The two health pages
-// answer strangers as well, for a load balancer has no token, but with one word only; all else is for those who hold it.
+// Handler serves /healthz, /readyz and /metrics, and the pages about events, replays, quarantine and dead letters. The two
+// health pages answer strangers as well, for a load balancer has no token, but with one word only; all else is for those
+// who hold it.
 func Handler(o Options) http.Handler { return headers(o.router()) }
 
 func (o Options) router() *mux.Router {
@@ -38,14 +44,22 @@ func (o Options) router() *mux.Router {
 	router.Handle("/metrics", o.closed(o.Metrics)).Methods(get...)
 	o.operate(router)
 	router.MethodNotAllowedHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		allow := strings.Join(get, ", ")
-		if strings.HasSuffix(r.URL.Path, "/replay") {
-			allow = http.MethodPost
-		}
-		w.Header().Set("Allow", allow)
+		w.Header().Set("Allow", strings.Join(allowed(router, r), ", "))
 		word(w, http.StatusMethodNotAllowed, "method not allowed")
 	})
 	return router
+}
+
+// allowed are the methods that a path has.
+func allowed(router *mux.Router, r *http.Request) (methods []string) {
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete} {
+		asked, match := *r, mux.RouteMatch{}
+		asked.Method = method
+		if router.Match(&asked, &match) && match.MatchErr == nil {
+			methods = append(methods, method)
+		}
+	}
+	return methods
 }
 
 func (o Options) readyz(w http.ResponseWriter, r *http.Request) {
@@ -54,6 +68,8 @@ func (o Options) readyz(w http.ResponseWriter, r *http.Request) {
 		detail[c.Name] = "ok"
 		if err := c.Ready(); err != nil {
 			status, summary, detail[c.Name] = http.StatusServiceUnavailable, "not ready", err.Error()
+		} else if c.About != nil {
+			detail[c.Name] += ": " + c.About()
 		}
 	}
 	if !o.opens(r) {

@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -61,16 +61,38 @@ func (o Options) operate(router *mux.Router) {
 				complain(w, http.StatusForbidden, errors.New("set admin.token: without one nobody sees events here"))
 				return
 			}
-			if err := page(w, r); errors.Is(err, ErrUnknownDestination) {
-				complain(w, http.StatusNotFound, err)
-			} else if err != nil {
-				complain(w, http.StatusServiceUnavailable, err)
+			if err := page(w, r); err != nil {
+				complain(w, statusOf(err), err)
 			}
 		}))
 	}
 	router.Handle("/v1/quarantine", guarded(o.quarantine)).Methods(http.MethodGet)
 	router.Handle("/v1/dead-letters/{destination}", guarded(o.deadLetters)).Methods(http.MethodGet)
-	router.Handle("/v1/dead-letters/{destination}/replay", guarded(o.replay)).Methods(http.MethodPost)
+	router.Handle("/v1/dead-letters/{destination}/replay", guarded(o.replayDeadLetters)).Methods(http.MethodPost)
+	router.Handle("/v1/events", guarded(o.listEvents)).Methods(http.MethodGet)
+	router.Handle("/v1/events/{id}", guarded(o.showEvent)).Methods(http.MethodGet)
+	router.Handle("/v1/replays", guarded(o.beginReplay)).Methods(http.MethodPost)
+	router.Handle("/v1/replays", guarded(o.listReplays)).Methods(http.MethodGet)
+	router.Handle("/v1/replays/{id}", guarded(o.showReplay)).Methods(http.MethodGet)
+	router.Handle("/v1/replays/{id}", guarded(o.stopReplay)).Methods(http.MethodDelete)
+}
+
+// statuses are the answers to what an operator asked for in vain; anything else is a fault of ours.
+var statuses = map[error]int{
+	ErrUnknownDestination: http.StatusNotFound,
+	ErrUnknownEvent:       http.StatusNotFound,
+	ErrUnknownReplay:      http.StatusNotFound,
+	ErrWrongPlace:         http.StatusBadRequest,
+	ErrReplayRuns:         http.StatusConflict,
+}
+
+func statusOf(err error) int {
+	for known, status := range statuses {
+		if errors.Is(err, known) {
+			return status
+		}
+	}
+	return http.StatusServiceUnavailable
 }
 
 func (o Options) quarantine(w http.ResponseWriter, r *http.Request) error {
@@ -99,46 +121,39 @@ func (o Options) deadLetters(w http.ResponseWriter, r *http.Request) error {
 	return answer(w, map[string]any{"dead_letters": letters})
 }
 
-func (o Options) replay(w http.ResponseWriter, r *http.Request) error {
-	var asked struct {
-		Seqs []int64 `json:"seqs"`
-	}
-	decoder := json.NewDecoder(io.LimitReader(r.Body, 1<<20))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&asked); err != nil || len(asked.Seqs) == 0 || len(asked.Seqs) > maxReplay {
-		complain(w, http.StatusBadRequest, fmt.Errorf(`send {"seqs":[...]} with 1 to %d sequence numbers of dead letters`, maxReplay))
-		return nil
-	}
-	n, err := o.Operator.Replay(r.Context(), mux.Vars(r)["destination"], asked.Seqs)
-	if err != nil {
-		return err
-	}
-	return answer(w, map[string]int{"replayed": n})
-}
-
 // page reads where a list goes on and how much is wanted.
-func page(r *http.Request, from string) (place int64, limit int, err error) {
-	limit = defaultLimit
+func page(r *http.Request, from string) (place int64, most int, err error) {
 	query := r.URL.Query()
 	if text := query.Get(from); text != "" {
 		if place, err = strconv.ParseInt(text, 10, 64); err != nil || place < 0 {
 			return 0, 0, fmt.Errorf("%s is a sequence number", from)
 		}
 	}
-	if text := query.Get("limit"); text != "" {
-		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > maxLimit {
-			return 0, 0, fmt.Errorf("limit is from 1 to %d", maxLimit)
-		}
-	}
-	return place, limit, nil
+	most, err = limit(query)
+	return place, most, err
 }
 
-func answer(w http.ResponseWriter, v any) error {
+func limit(query url.Values) (int, error) {
+	text := query.Get("limit")
+	if text == "" {
+		return defaultLimit, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > maxLimit {
+		return 0, fmt.Errorf("limit is from 1 to %d", maxLimit)
+	}
+	return n, nil
+}
+
+func answer(w http.ResponseWriter, v any) error { return answerAs(w, http.StatusOK, v) }
+
+func answerAs(w http.ResponseWriter, status int, v any) error {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
 	_, _ = w.Write(append(b, '\n'))
 	return nil
 }

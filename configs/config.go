@@ -3,6 +3,7 @@
 package configs
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -28,6 +29,26 @@ type Config struct {
 type Admin struct {
 	Listen string          `yaml:"listen" doc:"address of the admin API; needs a token unless it is a loopback one" default:"127.0.0.1:8081"`
 	Token  hookgate.Secret `yaml:"token" doc:"what a caller of the admin API proves itself with; at least 16 bytes are wise"`
+}
+
+// ListenAt replaces the addresses that are given, so that several nodes on one machine can share a file. The error says
+// what is wrong with them.
+func (c *Config) ListenAt(listen, admin string) error {
+	for _, address := range []string{listen, admin} {
+		if _, _, err := net.SplitHostPort(address); address != "" && err != nil {
+			return hookgate.Problem{Message: fmt.Sprintf("%q is not an address to listen at", address), Hint: "write host:port, such as 127.0.0.1:8080"}
+		}
+	}
+	if listen != "" {
+		c.Listen = listen
+	}
+	if admin != "" {
+		c.Admin.Listen = admin
+	}
+	if len(c.Admin.Token.Reveal()) == 0 && !loopback(c.Admin.Listen) {
+		return hookgate.Problem{Message: c.Admin.Listen + " is reachable from other machines, and there is no admin.token", Hint: "set admin.token, or listen at 127.0.0.1"}
+	}
+	return nil
 }
 
 // Journal says where events are kept, and for how long.

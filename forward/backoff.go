@@ -29,11 +29,15 @@ func refusedPause(r hookgate.RetrySettings, n int) time.Duration {
 }
 
 // troublePause is how long the destination is left alone after the n-th wave of trouble in a row: exponential with full
-// jitter, but never shorter than the target asked for. One that says it is gone is asked at the slowest pace there is.
+// jitter, but never shorter than the target asked for. One that says it is gone is asked at the slowest pace there is. The
+// breaker's word needs no jitter: it lets one call through, whoever comes first.
 func troublePause(r hookgate.RetrySettings, n int, t *Trouble) time.Duration {
 	limit := min(r.MaxBackoff, maxPause)
 	d := rand.N(doubled(min(r.Backoff, limit), limit, n-1) + 1)
-	if t.Pause {
+	switch {
+	case t.paced:
+		d = 0
+	case t.Pause:
 		d = r.MaxBackoff
 	}
 	return max(d, min(t.RetryAfter, maxRetryAfter))

@@ -21,6 +21,7 @@ func Check(s hookgate.DestinationSettings) error {
 	checkOwn(s, k, &ps)
 	checkEngine(s, &ps)
 	checkMatch(s.Match, &ps)
+	checkWhen(s.When, &ps)
 	return ps.Err()
 }
 
@@ -78,6 +79,7 @@ func checkEngine(s hookgate.DestinationSettings, ps *hookgate.Problems) {
 	if s.Retry.MaxBackoff < s.Retry.Backoff {
 		ps.Add("retry.max_backoff", "", "must not be shorter than backoff")
 	}
+	checkBreaker(s.Breaker, ps)
 }
 
 func checkMatch(m hookgate.Match, ps *hookgate.Problems) {

@@ -3,6 +3,7 @@ package forward
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/hookgate/hookgate"
@@ -18,8 +19,11 @@ type job struct {
 	lost  error // why the parked ones could not be fetched
 }
 
-// errGone is the error of a parked entry that the journal no longer has.
-var errGone = errors.New("the journal no longer has the event")
+// Why a parked entry cannot be sent at all: it becomes a dead letter at once.
+var (
+	errGone        = errors.New("the journal no longer has the event")
+	errQuarantined = errors.New("the event is quarantined")
+)
 
 // dispatch starts as many calls as may run, unless the destination is being left alone.
 func (e *engine) dispatch(now time.Time) {
@@ -39,7 +43,6 @@ func (e *engine) dispatch(now time.Time) {
 
 // next puts a batch together. Parked entries and new ones take turns, so that neither can starve the other.
 func (e *engine) next(now time.Time) *job {
-	e.batch++
 	e.retryTurn = !e.retryTurn
 	if e.retryTurn {
 		if j := e.nextParked(now); j != nil {
@@ -53,8 +56,41 @@ func (e *engine) next(now time.Time) *job {
 	return e.nextParked(now)
 }
 
-// nextNew takes entries of the ring in order, leaving out the lanes that have something in flight.
+// nextNew takes entries of the ring in order. Those that may themselves be what the target cannot take let all others go
+// first until one is confirmed, and take turns among themselves: else a few of them could have every place after each pause,
+// and nothing would ever tell them from a target that is down.
 func (e *engine) nextNew() *job {
+	if len(e.suspects) > 0 && !e.serial {
+		if j := e.takeNew(noWave); j != nil {
+			return j
+		}
+		if j := e.takeNew(e.longestSpared()); j != nil {
+			return j
+		}
+	}
+	return e.takeNew(math.MaxInt64)
+}
+
+// noWave is before the first one.
+const noWave = -1
+
+// longestSpared is the wave of the suspect that has waited longest for another attempt.
+func (e *engine) longestSpared() int64 {
+	wave := int64(math.MaxInt64)
+	for pos := e.scan; pos < e.tail; pos++ {
+		if it := e.at(pos); it.state == waiting && it.lane.busy == 0 {
+			if s, ok := e.suspected(it.entry.Seq); ok {
+				wave = min(wave, s.wave)
+			}
+		}
+	}
+	return wave
+}
+
+// takeNew leaves out the lanes that have something in flight, and those that begin with a suspect which was tried after the
+// given wave.
+func (e *engine) takeNew(upTo int64) *job {
+	e.batch++
 	limits, j, bytes := e.f.limits, (*job)(nil), 0
 	for pos := e.scan; pos < e.tail; pos++ {
 		it := e.at(pos)
@@ -65,6 +101,9 @@ func (e *engine) nextNew() *job {
 			continue
 		}
 		if l := it.lane; l != nil && l.busy > 0 && (!limits.SameKey || l.batch != e.batch) {
+			continue
+		}
+		if upTo < math.MaxInt64 && e.spares(it, upTo) {
 			continue
 		}
 		if e.exposed >= e.bound(pos) {
@@ -90,6 +129,14 @@ func (e *engine) nextNew() *job {
 	return j
 }
 
+// spares reports whether the entry, or one before it in its lane, is such a suspect.
+func (e *engine) spares(it *item, upTo int64) bool {
+	if s, ok := e.suspected(it.entry.Seq); ok && s.wave > upTo {
+		it.lane.spared = e.batch
+	}
+	return it.lane.spared == e.batch
+}
+
 // bound is how many entries may be exposed before the one at pos goes. The last place is kept for the oldest entry:
 // the cursor, and with it everything behind, waits for that one.
 func (e *engine) bound(pos int64) int {
@@ -102,6 +149,7 @@ func (e *engine) bound(pos int64) int {
 // nextParked takes the heads of the lanes that are due. Where a batch may hold several of one key, those follow that
 // have only waited, once the head itself is not one that was refused.
 func (e *engine) nextParked(now time.Time) *job {
+	e.batch++
 	var j *job
 	for len(e.due) > 0 && !e.due[0].due().After(now) {
 		l := e.due[0]
@@ -123,7 +171,7 @@ func (e *engine) nextParked(now time.Time) *job {
 				j = e.newJob(true)
 			}
 			it := e.newItem()
-			it.entry.Seq, it.lane, it.parked, it.state = p.Seq, l, true, inFlight
+			it.entry.Seq, it.lane, it.parked, it.replayed, it.state = p.Seq, l, true, p.Replayed, inFlight
 			j.items = append(j.items, it)
 			taken++
 		}
@@ -158,54 +206,79 @@ func (e *engine) recycle(j *job) {
 // destination ends the program: what state it is in, nobody knows.
 func (f *Forwarder) publish(ctx context.Context, jobs <-chan *job, results chan<- *job) {
 	for j := range jobs {
-		call, cancel := context.WithTimeout(ctx, f.settings.Timeout)
 		if j.retry {
-			f.publishParked(call, j)
+			f.publishParked(ctx, j)
 		} else {
-			j.errs = f.checked(len(j.batch), f.destination.Publish(call, j.batch))
+			j.errs = f.send(ctx, j.batch)
 		}
-		cancel()
 		results <- j
 	}
 }
 
+// send is one Publish call. A shared destination keeps the time-out itself: a call may have to wait for those of others.
+func (f *Forwarder) send(ctx context.Context, batch []hookgate.Entry) []error {
+	if f.shared == nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, f.settings.Timeout)
+		defer cancel()
+	}
+	return checked(f.settings.Name, len(batch), f.destination.Publish(ctx, batch))
+}
+
 // publishParked fetches the entries first. One that the journal no longer has is told by errGone.
 func (f *Forwarder) publishParked(ctx context.Context, j *job) {
+	if f.shared != nil {
+		if t := f.shared.leftAlone(); t != nil {
+			j.errs = allTrouble(len(j.items), t)
+			return
+		}
+	}
 	seqs := make([]int64, len(j.items))
 	for i, it := range j.items {
 		seqs[i] = it.entry.Seq
 	}
-	entries, err := f.log.Fetch(ctx, seqs)
+	fetching, cancel := context.WithTimeout(ctx, f.settings.Timeout)
+	entries, err := f.log.Fetch(fetching, seqs)
+	cancel()
 	if err != nil {
 		j.lost = err
 		return
 	}
-	bySeq := make(map[int64]hookgate.Entry, len(entries))
+	bySeq := make(map[int64]*hookgate.Event, len(entries))
 	for _, entry := range entries {
-		bySeq[entry.Seq] = entry
+		bySeq[entry.Seq] = entry.Event
 	}
 	j.errs = make([]error, len(j.items))
 	places := make([]int, 0, len(j.items))
-	for i, seq := range seqs {
-		if entry, ok := bySeq[seq]; ok {
-			j.batch = append(j.batch, entry)
-			places = append(places, i)
-		} else {
+	for i, it := range j.items {
+		event := bySeq[it.entry.Seq]
+		switch {
+		case event == nil:
 			j.errs[i] = errGone
+			continue
+		case event.Quarantine != "":
+			j.errs[i] = errQuarantined
+			continue
+		case it.replayed:
+			marked := *event // the one of the journal is shared
+			marked.Replayed = true
+			event = &marked
 		}
+		j.batch = append(j.batch, hookgate.Entry{Seq: it.entry.Seq, Event: event})
+		places = append(places, i)
 	}
 	if len(j.batch) == 0 {
 		return
 	}
-	for k, err := range f.checked(len(j.batch), f.destination.Publish(ctx, j.batch)) {
+	for k, err := range f.send(ctx, j.batch) {
 		j.errs[places[k]] = err
 	}
 }
 
 // checked takes an answer of the wrong length for trouble: which entries it speaks of cannot be known.
-func (f *Forwarder) checked(n int, errs []error) []error {
+func checked(name string, n int, errs []error) []error {
 	if len(errs) == n {
 		return errs
 	}
-	return allTrouble(n, &Trouble{Err: hookgate.Errorf(hookgate.InternalMistake, "destination %s answered %d of %d entries", f.settings.Name, len(errs), n)})
+	return allTrouble(n, &Trouble{Err: hookgate.Errorf(hookgate.InternalMistake, "destination %s answered %d of %d entries", name, len(errs), n)})
 }

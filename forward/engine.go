@@ -47,7 +47,7 @@ type engine struct {
 	lastConfirmed           time.Time
 
 	wanted   chan readRequest
-	chunks   chan []hookgate.Entry
+	chunks   chan chunk
 	jobs     chan *job
 	results  chan *job
 	steps    chan hookgate.Step
@@ -56,12 +56,13 @@ type engine struct {
 
 // item is one entry on its way.
 type item struct {
-	entry   hookgate.Entry // without its event, if it is a parked one that has not been fetched
-	pos     int64
-	lane    *lane // nil in a serial engine, unless parked
-	state   itemState
-	exposed bool // counted in the engine's exposed
-	parked  bool // it stands in its lane's queue, not in the ring
+	entry    hookgate.Entry // without its event, if it is a parked one that has not been fetched
+	pos      int64
+	lane     *lane // nil in a serial engine, unless parked
+	state    itemState
+	exposed  bool // counted in the engine's exposed
+	parked   bool // it stands in its lane's queue, not in the ring
+	replayed bool // somebody asked for it
 }
 
 type itemState uint8
@@ -77,7 +78,7 @@ func newEngine(f *Forwarder, p hookgate.Progress) *engine {
 		f: f, window: f.settings.Window, serial: f.limits.Concurrent == 1 && f.limits.SameKey,
 		ring: make([]*item, 2*f.settings.Window), lanes: make(map[string]*lane), lastRead: p.Cursor,
 		ledger: newLedger(p.Cursor), suspects: make(map[int64]suspicion),
-		wanted: make(chan readRequest, 1), chunks: make(chan []hookgate.Entry, 1),
+		wanted: make(chan readRequest, 1), chunks: make(chan chunk, 1),
 		jobs: make(chan *job, f.limits.Concurrent), results: make(chan *job, f.limits.Concurrent),
 		steps: make(chan hookgate.Step, 1), recorded: make(chan error, 1),
 	}
@@ -126,9 +127,9 @@ func (e *engine) loop(ctx context.Context, stopPublishing, stopRecording func())
 			stopPublishing()
 		case <-giveUp:
 			stopRecording()
-		case entries := <-e.chunks:
+		case c := <-e.chunks:
 			if !stopping {
-				e.admit(entries)
+				e.admit(c)
 			}
 		case j := <-e.results:
 			e.settle(j, time.Now())
@@ -137,8 +138,8 @@ func (e *engine) loop(ctx context.Context, stopPublishing, stopRecording func())
 				return err
 			}
 			e.exposed -= e.ledger.confirm()
-		case dead := <-e.f.replays:
-			e.replay(dead)
+		case r := <-e.replaysFor(stopping):
+			e.replay(r)
 		case <-timer.C:
 		}
 	}
@@ -168,13 +169,11 @@ func (e *engine) at(pos int64) *item { return e.ring[pos%int64(len(e.ring))] }
 // room is how many more entries there is a place for, if all that are read had to be parked.
 func (e *engine) room() int { return e.f.maxParked - e.parked - e.unfinished }
 
-// maxHeld bounds the payloads in memory, in bytes, but for one read more: our default.
-const maxHeld = 32 << 20
-
 // request asks for more of the journal. While a call is under way small reads wait, because more room comes with its end.
 func (e *engine) request() {
 	n := min(e.window-e.unfinished, len(e.ring)-int(e.tail-e.head), e.room())
-	if e.requested > 0 || n <= 0 || e.bytes >= maxHeld || (n < e.window/4 && e.active == e.f.limits.Concurrent) {
+	held := e.bytes >= e.f.maxHeld || len(e.ledger.parks) >= e.f.maxParked // dead letters of `when` wait there only
+	if e.requested > 0 || n <= 0 || held || (n < e.window/4 && e.active == e.f.limits.Concurrent) {
 		return
 	}
 	e.requested = n
@@ -182,15 +181,21 @@ func (e *engine) request() {
 }
 
 // admit takes what was read. What the destination does not want is finished at once and takes no place.
-func (e *engine) admit(entries []hookgate.Entry) {
-	entries = entries[:min(len(entries), e.requested)]
+func (e *engine) admit(c chunk) {
+	entries := c.entries[:min(len(c.entries), e.requested)]
 	e.requested = 0
-	for _, entry := range entries {
+	for i, entry := range entries {
 		if entry.Seq <= e.lastRead {
 			continue
 		}
 		e.lastRead = entry.Seq
 		if !Matches(e.f.settings.Match, entry.Event) {
+			continue
+		}
+		if c.verdicts != nil && c.verdicts[i] != nil {
+			if c.verdicts[i] != errUnwanted {
+				e.turnAway(entry, c.verdicts[i])
+			}
 			continue
 		}
 		it := e.newItem()

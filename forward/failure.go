@@ -14,6 +14,9 @@ type Trouble struct {
 	// Suspect says that the entry itself may be the cause: the target hung up or never answered, or answered what a filter
 	// in front of it would. When others are confirmed meanwhile and it goes on, the entry is refused after all.
 	Suspect bool
+
+	paced   bool // RetryAfter is the whole pause: it comes from the breaker, which sees the calls of all
+	untried bool // the breaker let no call through
 }
 
 func (t *Trouble) Error() string { return t.Err.Error() }
@@ -32,6 +35,23 @@ func (r *Refusal) Unwrap() error { return r.Err }
 
 // ErrHeld says that the entry was not tried, because an earlier one of its batch failed and must come first.
 var ErrHeld = errors.New("held back behind an earlier event")
+
+// asTrouble is what an error says of the destination. One that is of none of our types is trouble as well.
+func asTrouble(err error) *Trouble {
+	var t *Trouble
+	if !errors.As(err, &t) {
+		t = &Trouble{Err: err}
+	}
+	return t
+}
+
+// worse is the one of two troubles that asks for more patience; a may be nil.
+func worse(a, b *Trouble) *Trouble {
+	if a == nil || b.Pause || b.RetryAfter > a.RetryAfter {
+		return b
+	}
+	return a
+}
 
 // allTrouble answers a batch of n with the same trouble.
 func allTrouble(n int, t *Trouble) []error {

@@ -36,6 +36,12 @@ type Limits struct {
 	SameKey    bool // whether one batch may hold several entries of one key
 }
 
+// atLeastOne makes limits out of zero ones under which something can be sent.
+func (l Limits) atLeastOne() Limits {
+	l.Concurrent, l.Batch = max(l.Concurrent, 1), max(l.Batch, 1)
+	return l
+}
+
 // batchBytes bounds the memory of one batch: our default.
 const batchBytes = 4 << 20
 
@@ -115,6 +121,8 @@ const (
 	defaultAttempts   = 12
 	defaultBackoff    = time.Second
 	defaultMaxBackoff = 5 * time.Minute
+	defaultAfter      = 5
+	defaultPause      = 2 * time.Second
 )
 
 func withDefaults(s hookgate.DestinationSettings) hookgate.DestinationSettings {
@@ -123,6 +131,8 @@ func withDefaults(s hookgate.DestinationSettings) hookgate.DestinationSettings {
 	s.Retry.Attempts = positive(s.Retry.Attempts, defaultAttempts)
 	s.Retry.Backoff = positive(s.Retry.Backoff, defaultBackoff)
 	s.Retry.MaxBackoff = max(positive(s.Retry.MaxBackoff, defaultMaxBackoff), s.Retry.Backoff)
+	s.Breaker.After = positive(s.Breaker.After, defaultAfter)
+	s.Breaker.Pause = positive(s.Breaker.Pause, defaultPause)
 	return s
 }
 

@@ -25,6 +25,9 @@ type Ledger interface {
 // The bounds that are no settings: our defaults.
 const (
 	defaultMaxParked = 10_000
+	defaultMaxHeld   = 32 << 20 // bytes of payloads in memory, but for one read more
+	leastParked      = 1000     // of a forwarder that shares its destination: one bad key must not stop its shard at once
+	leastHeld        = 1 << 20
 	defaultGrace     = 5 * time.Second // for what is in flight when the forwarder is told to stop
 	lastRecord       = 5 * time.Second // for the final Record after that
 )
@@ -45,6 +48,11 @@ func WithObserver(observe func(Stats)) Option { return func(f *Forwarder) { f.ob
 // WithGrace is how long Run waits for what is in flight after its context has ended, 5 s by default.
 func WithGrace(d time.Duration) Option { return func(f *Forwarder) { f.grace = d } }
 
+// WithShards says that n forwarders, on this node and on others, feed the destination together, each from its own shard of the
+// journal. What is bounded for the destination is divided among them: the window, so that a crash of all of them repeats no
+// more than one window, and what is kept in memory.
+func WithShards(n int) Option { return func(f *Forwarder) { f.shards = n } }
+
 // Forwarder brings the journal's entries to one destination, at least once and in order per partition key.
 type Forwarder struct {
 	settings    hookgate.DestinationSettings
@@ -53,8 +61,11 @@ type Forwarder struct {
 	ledger      Ledger
 	limits      Limits
 	maxParked   int
+	maxHeld     int
+	shards      int
+	shared      *Shared // the destination, if it is one
 	grace       time.Duration
-	replays     chan []hookgate.Parked
+	replays     chan *replayRequest
 	observe     func(Stats) // may be nil
 
 	mu     sync.Mutex
@@ -66,14 +77,30 @@ type Forwarder struct {
 func NewForwarder(s hookgate.DestinationSettings, d Destination, log Log, ledger Ledger, options ...Option) *Forwarder {
 	f := &Forwarder{
 		settings: withDefaults(s), destination: d, log: log, ledger: ledger,
-		limits: LimitsOf(s.Type), maxParked: defaultMaxParked, grace: defaultGrace,
-		replays: make(chan []hookgate.Parked),
+		limits: LimitsOf(s.Type), maxParked: defaultMaxParked, maxHeld: defaultMaxHeld, shards: 1, grace: defaultGrace,
+		replays: make(chan *replayRequest),
+	}
+	if shared, ok := d.(*Shared); ok {
+		f.limits, f.shared = shared.limits, shared
 	}
 	for _, o := range options {
 		o(f)
 	}
-	f.limits.Concurrent, f.limits.Batch = max(f.limits.Concurrent, 1), max(f.limits.Batch, 1)
+	f.limits = f.limits.atLeastOne()
+	if f.shards > 1 {
+		f.divide()
+	}
 	return f
+}
+
+// divide gives a forwarder its part of the bounds. Of the calls at once it keeps four times its part, since a node seldom
+// holds all shards and not all of them are busy; the shared destination bounds them all together.
+func (f *Forwarder) divide() {
+	n := f.shards
+	f.settings.Window = max(1, f.settings.Window/n)
+	f.limits.Concurrent = min(f.limits.Concurrent, (4*f.limits.Concurrent+n-1)/n)
+	f.maxParked = min(f.maxParked, max(leastParked, f.maxParked/n))
+	f.maxHeld = max(leastHeld, f.maxHeld/n)
 }
 
 // Name is the destination's name.
@@ -81,8 +108,15 @@ func (f *Forwarder) Name() string { return f.settings.Name }
 
 // Run forwards until ctx ends. Then it takes up nothing new, waits for what is in flight, cuts that short after the
 // grace period, records what was confirmed, and returns when every goroutine it started has ended. The error is that of
-// loading the progress or of the final record; nil after an orderly end. It must not run twice at once.
+// compiling `when`, of loading the progress or of the final record; nil after an orderly end. It must not run twice at once.
 func (f *Forwarder) Run(ctx context.Context) error {
+	var when *condition
+	if f.settings.When != "" {
+		var problems hookgate.Problems
+		if when, problems = newCondition(f.settings.When); problems != nil {
+			return hookgate.Errorf(hookgate.InternalMistake, "destination %s: %w", f.settings.Name, problems)
+		}
+	}
 	progress, err := f.ledger.Progress(ctx, f.settings.Name)
 	if err != nil {
 		return hookgate.Errorf(hookgate.Unavailable, "destination %s: progress: %w", f.settings.Name, err)
@@ -97,7 +131,7 @@ func (f *Forwarder) Run(ctx context.Context) error {
 	defer stopReading()
 
 	var helpers sync.WaitGroup
-	helpers.Go(func() { f.read(reading, e.wanted, e.chunks) })
+	helpers.Go(func() { f.read(reading, when, e.wanted, e.chunks) })
 	helpers.Go(func() { f.record(recording, e.steps, e.recorded) })
 	for range f.limits.Concurrent {
 		helpers.Go(func() { f.publish(publishing, e.jobs, e.results) })
@@ -108,20 +142,10 @@ func (f *Forwarder) Run(ctx context.Context) error {
 	close(e.steps)
 	close(e.jobs)
 	helpers.Wait()
+	e.ledger.abandon()
 	f.finishStats()
 	if err != nil {
 		return hookgate.Errorf(hookgate.Unavailable, "destination %s: last record: %w", f.settings.Name, err)
 	}
 	return nil
-}
-
-// Replay gives dead letters another full schedule of attempts, each before the later ones of its key. It returns when
-// the running forwarder has taken them over, or when ctx ends.
-func (f *Forwarder) Replay(ctx context.Context, dead []hookgate.Parked) error {
-	select {
-	case f.replays <- dead:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

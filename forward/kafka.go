@@ -49,10 +49,11 @@ func (k *kafka) Publish(ctx context.Context, batch []hookgate.Entry) []error {
 	ctx, cancel := context.WithTimeout(ctx, k.timeout)
 	defer cancel()
 	p, err := k.producer()
-	if err == nil {
-		err = ctx.Err()
-	}
 	if err != nil {
+		return allTrouble(len(batch), k.trouble(err))
+	}
+	if err := k.locate(ctx, p); err != nil {
+		k.discard(p)
 		return allTrouble(len(batch), k.trouble(err))
 	}
 	t := k.newTurn(batch)
@@ -124,7 +125,7 @@ var errNoAnswer = errors.New("no answer in time")
 func (k *kafka) produce(ctx context.Context, p *producer, t *turn, round []int) []error {
 	p.spread.count.Store(0)
 	records, contentType := make([]kgo.Record, len(round)), []byte(structuredType)
-	a, sent := newAnswers(len(round)), 0
+	a := &answers{errs: slices.Repeat([]error{errNoAnswer}, len(round))}
 	for n, i := range round {
 		e := t.batch[i].Event
 		records[n] = kgo.Record{
@@ -133,17 +134,9 @@ func (k *kafka) produce(ctx context.Context, p *producer, t *turn, round []int) 
 		}
 		// The context of a record ends only what was not sent yet, and not even that at once. The client's end ends all.
 		p.client.Produce(context.WithoutCancel(ctx), &records[n], func(_ *kgo.Record, err error) { a.set(n, err) })
-		// While the partitions are not known the client keeps records aside, and lets them go one by one afterwards. So
-		// one finds them out, and the others wait for it.
-		if sent++; n == 0 && !p.watch.located(ctx, a.first) {
-			break
-		}
 	}
-	late := ctx.Err()
-	if late == nil {
-		late = p.client.Flush(ctx)
-	}
-	why := p.watch.err()
+	late := p.client.Flush(ctx)
+	why := p.faults.err()
 	if late != nil {
 		k.discard(p)
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), kafkaClose)
@@ -153,8 +146,6 @@ func (k *kafka) produce(ctx context.Context, p *producer, t *turn, round []int) 
 	errs := a.all()
 	for n, err := range errs {
 		switch {
-		case n >= sent:
-			errs[n] = errs[0]
 		case errors.Is(err, kgo.ErrClientClosed), errors.Is(err, errNoAnswer):
 			errs[n] = because(errNoAnswer, why)
 		case errors.Is(err, kgo.ErrRecordRetries):
@@ -174,23 +165,14 @@ func because(err, why error) error {
 
 // answers collects what the client says of each record of a round. After a client's end it may say so late.
 type answers struct {
-	first chan struct{} // closed with the answer of the first record
-
 	mu   sync.Mutex
 	errs []error
-}
-
-func newAnswers(n int) *answers {
-	return &answers{first: make(chan struct{}), errs: slices.Repeat([]error{errNoAnswer}, n)}
 }
 
 func (a *answers) set(n int, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.errs[n] = err
-	if n == 0 {
-		close(a.first)
-	}
 }
 
 func (a *answers) all() []error {

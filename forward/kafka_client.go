@@ -28,18 +28,19 @@ const kafkaClose = 2 * time.Second
 // producer is one client with what it has learned. It is thrown away after every failure that is not about an event: then
 // its sequence numbers, its connections and what it knows of the cluster may be worth nothing.
 type producer struct {
-	client *kgo.Client
-	watch  *watch
-	spread *spread
-	limit  int // bytes of envelopes in one round
+	client  *kgo.Client
+	faults  *dialFaults
+	spread  *spread
+	located bool // the topic's partitions are known
+	limit   int  // bytes of envelopes in one round
 }
 
 func (k *kafka) newProducer() (*producer, error) {
-	p := &producer{watch: &watch{found: make(chan struct{})}, spread: newSpread(k.topic), limit: kafkaRound}
+	p := &producer{faults: &dialFaults{}, spread: newSpread(k.topic), limit: kafkaRound}
 	// The end of a call ends the client; these only must not be shorter, and the client has bounds of its own for them.
 	answer := min(max(k.timeout, time.Second), 10*time.Minute)
 	opts := []kgo.Opt{
-		kgo.SeedBrokers(k.url.brokers...), kgo.ClientID("hookgate"), kgo.WithHooks(p.watch), kgo.DisableClientMetrics(),
+		kgo.SeedBrokers(k.url.brokers...), kgo.ClientID("hookgate"), kgo.WithHooks(p.faults), kgo.DisableClientMetrics(),
 		kgo.DialTimeout(min(k.timeout/2, kafkaDial)), kgo.RequestTimeoutOverhead(answer), kgo.ProduceRequestTimeout(answer),
 		kgo.RetryTimeout(answer), kgo.RequestRetries(1), kgo.RetryBackoffFn(kafkaPause), kgo.MetadataMinAge(kafkaRefresh),
 
@@ -50,7 +51,7 @@ func (k *kafka) newProducer() (*producer, error) {
 		// Nothing goes before a whole round is buffered, so that one partition's part of it is one record batch, which a
 		// broker takes or refuses as a whole.
 		kgo.ManualFlushing(), kgo.ProducerLinger(0),
-		kgo.MaxBufferedRecords(kafkaRoundRecords), kgo.ProducerBatchMaxBytes(maxKafkaEvent + 1<<20),
+		kgo.MaxBufferedRecords(kafkaRoundRecords + 1), kgo.ProducerBatchMaxBytes(maxKafkaEvent + 1<<20),
 	}
 	if k.url.tls {
 		opts = append(opts, kgo.DialTLSConfig(&tls.Config{MinVersion: tls.VersionTLS12}))
@@ -123,49 +124,43 @@ func (k *kafka) Close() error {
 	return nil
 }
 
-// watch sees what the client does by itself.
-type watch struct {
-	once  sync.Once
-	found chan struct{} // closed once the topic's partitions are known
+// locate finds the topic's partitions out. Records that come before that the client keeps aside and lets go one by one,
+// some of them perhaps before the others fail. So it is asked with one that never goes: spread refuses it.
+func (k *kafka) locate(ctx context.Context, p *producer) error {
+	if err := ctx.Err(); err != nil || p.located {
+		return err
+	}
+	answered := make(chan error, 1)
+	p.spread.count.Store(0)
+	p.client.Produce(context.WithoutCancel(ctx), &kgo.Record{Topic: k.topic}, func(_ *kgo.Record, err error) { answered <- err })
+	select {
+	case err := <-answered:
+		if p.located = p.spread.count.Load() > 0; p.located {
+			return nil
+		}
+		return err
+	case <-ctx.Done():
+		return because(errNoAnswer, p.faults.err())
+	}
+}
 
+// dialFaults remembers why no broker could be connected to, for the message of a call that ran out of time over it.
+type dialFaults struct {
 	mu   sync.Mutex
 	last error
 }
 
-// OnProduceRecordPartitioned is called when a record has got its partition, before it is sent.
-func (w *watch) OnProduceRecordPartitioned(*kgo.Record, int32) {
-	w.once.Do(func() { close(w.found) })
-}
-
-// located waits until the partitions are known, or the record that asks for them has failed.
-func (w *watch) located(ctx context.Context, failed <-chan struct{}) bool {
-	select {
-	case <-w.found:
-		return true
-	default:
-	}
-	select {
-	case <-w.found:
-		return true
-	case <-failed:
-		return false
-	case <-ctx.Done():
-		return false
-	}
-}
-
 // OnBrokerConnect is called after every attempt to connect and log in.
-func (w *watch) OnBrokerConnect(_ kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.last = err
+func (f *dialFaults) OnBrokerConnect(_ kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.last = err
 }
 
-// err is why the last attempt to connect failed, for the message of a call that ran out of time over it.
-func (w *watch) err() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.last
+func (f *dialFaults) err() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.last
 }
 
 // spread chooses the partition from the key's hash, as Kafka's own client does. Within one round it holds on to the number
@@ -182,9 +177,9 @@ func newSpread(topic string) *spread {
 // ForTopic gives itself: there is one topic.
 func (s *spread) ForTopic(string) kgo.TopicPartitioner { return s }
 
-// Partition gives -1, with which the client fails the record, once the number has changed.
+// Partition gives -1, with which the client fails the record, once the number has changed, and where there is no key.
 func (s *spread) Partition(r *kgo.Record, n int) int {
-	if !s.count.CompareAndSwap(0, int64(n)) && s.count.Load() != int64(n) {
+	if !s.count.CompareAndSwap(0, int64(n)) && s.count.Load() != int64(n) || r.Key == nil {
 		return -1
 	}
 	return s.TopicPartitioner.Partition(r, n)

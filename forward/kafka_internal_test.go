@@ -1,7 +1,6 @@
 package forward
 
 import (
-	"context"
 	"slices"
 	"testing"
 
@@ -45,30 +44,13 @@ func TestKafkaSpreadHoldsItsNumber(t *testing.T) {
 		t.Errorf("partition %d after the number had changed", got)
 	}
 	s.count.Store(0)
+	if got := s.Partition(&kgo.Record{}, 4); got != -1 {
+		t.Errorf("partition %d without a key", got)
+	}
 	if got := s.Partition(r, 4); got < 0 {
 		t.Errorf("partition %d in the next round", got)
 	}
 	if _, ok := any(s).(kgo.TopicPartitionerOnNewBatch); ok {
 		t.Error("may be asked twice for one record")
-	}
-}
-
-// The records of a first round wait for the one that finds the partitions out, until it has failed or the call has ended.
-func TestKafkaWaitsForThePartitions(t *testing.T) {
-	t.Parallel()
-	open, closed := make(chan struct{}), make(chan struct{})
-	close(closed)
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	w := &watch{found: make(chan struct{})}
-	if w.located(t.Context(), closed) || w.located(ended, open) {
-		t.Error("located what nobody has found")
-	}
-	done := make(chan bool)
-	go func() { done <- w.located(t.Context(), open) }()
-	w.OnProduceRecordPartitioned(&kgo.Record{}, 0)
-	w.OnProduceRecordPartitioned(&kgo.Record{}, 1)
-	if !<-done || !w.located(ended, closed) {
-		t.Error("not located what was found")
 	}
 }

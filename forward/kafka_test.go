@@ -574,11 +574,11 @@ func TestKafkaBlackHole(t *testing.T) {
 	allConfirmed(t, d.Publish(t.Context(), batch[:10]))
 	p.mute()
 	ctx, cancel := context.WithCancel(t.Context())
-	go func() {
-		eventually(t, "the batch is stored", func() bool { return c.stored() == 20 })
-		cancel()
-	}()
-	for _, err := range d.Publish(ctx, batch[10:]) {
+	done := make(chan []error, 1)
+	go func() { done <- d.Publish(ctx, batch[10:]) }()
+	eventually(t, "the batch is stored", func() bool { return c.stored() == 20 })
+	cancel()
+	for _, err := range <-done {
 		if !isTrouble(err) {
 			t.Errorf("%v", err)
 		}
@@ -805,15 +805,23 @@ func TestKafkaTLS(t *testing.T) {
 func TestKafkaHangsUpOverLargeEvent(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 1, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	tries := 0
 	c.ControlKey(int16(kmsg.Produce), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		c.KeepControl()
-		return nil, errors.New("too much"), len(sent(r)) > 1<<20
+		if len(sent(r)) < 1<<20 {
+			return nil, nil, false
+		}
+		if tries++; tries == 2 { // the client would go on for as long as the call lasts
+			cancel()
+		}
+		return nil, errors.New("too much"), true
 	})
 	s := c.settings()
-	s.Timeout = time.Second
+	s.Timeout = time.Hour
 	all := events(6, 3)
 	all[1].Data = noise(2 << 20)
-	errs := openWith(t, s, forward.Options{}).Publish(t.Context(), batchOf(all...))
+	errs := openWith(t, s, forward.Options{}).Publish(ctx, batchOf(all...))
 	var trouble *forward.Trouble
 	if !errors.As(errs[1], &trouble) || !trouble.Suspect || !errors.Is(errs[4], forward.ErrHeld) {
 		t.Errorf("%v, %v", errs[1], errs[4])

@@ -15,6 +15,7 @@ type lane struct {
 	waiting int   // entries of the ring that wait or are in flight, which a serial engine does not count
 	busy    int   // entries in flight
 	batch   int64 // the batch that the busy ones went with
+	spared  int64 // the search for entries that left it out because of a suspect
 	parked  []parkedEntry
 	index   int // in the heap, counted from one; 0 while it is not there
 }
@@ -93,6 +94,9 @@ func (e *engine) parkWaiting(l *lane) {
 func (e *engine) parkBehind(l *lane, it *item) {
 	p := hookgate.Parked{Seq: it.entry.Seq, Key: l.key}
 	e.leave(it)
+	if _, found := l.find(p.Seq); found {
+		return // it was parked before a restart and is read again: what is known of it stays
+	}
 	e.insert(p, false)
 	e.ledger.park(p)
 }
@@ -124,21 +128,10 @@ func (e *engine) release(p *parkedEntry) {
 	}
 }
 
-// replay puts dead letters back into their lanes.
-func (e *engine) replay(dead []hookgate.Parked) {
-	for _, p := range dead {
-		p.Attempts, p.NextAt, p.Error, p.Dead = 0, time.Time{}, "", false
-		l := e.insert(p, false)
-		e.ledger.park(p)
-		e.parkWaiting(l)
-	}
-	e.pass()
-}
-
 // overtake lets the cursor pass an entry that is in flight for so long that half a window has been finished behind it:
 // a slow one must not hold up the other keys. It is recorded as parked, in case of a crash, and stays in flight.
 func (e *engine) overtake() {
-	if e.f.limits.Concurrent == 1 {
+	if e.serial {
 		return // then nothing passes anything
 	}
 	for e.head < e.tail && e.at(e.head).state == inFlight && int(e.tail-e.head)-e.unfinished >= max(1, e.window/2) {

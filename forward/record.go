@@ -26,6 +26,8 @@ type ledger struct {
 	released int // exposed entries that the next step covers
 	sent     int // those of the step under way
 	since    time.Time
+	asking   []chan<- error // replays that the next step makes durable
+	asked    []chan<- error // those of the step under way
 }
 
 func newLedger(cursor int64) ledger {
@@ -46,6 +48,10 @@ func (l *ledger) finish(seq int64) {
 // confirm takes note that the step under way is durable, and gives the number of entries it covers.
 func (l *ledger) confirm() int {
 	l.busy, l.cursor = false, l.sending
+	for _, recorded := range l.asked {
+		recorded <- nil
+	}
+	l.asked = nil
 	return l.sent
 }
 
@@ -90,6 +96,7 @@ func (e *engine) flush(now time.Time, stopping bool) {
 	}
 	l.sending, l.busy, l.since = cursor, true, time.Time{}
 	l.sent, l.released = l.released, 0
+	l.asked, l.asking = l.asking, nil
 	e.steps <- step
 }
 
@@ -105,29 +112,6 @@ func (f *Forwarder) record(ctx context.Context, steps <-chan hookgate.Step, reco
 			}
 		}
 		recorded <- err
-	}
-}
-
-// readRequest asks for entries of the journal.
-type readRequest struct {
-	after int64
-	limit int
-}
-
-// read fetches what the engine asks for. It answers every request, unless ctx ends.
-func (f *Forwarder) read(ctx context.Context, wanted <-chan readRequest, chunks chan<- []hookgate.Entry) {
-	for r := range wanted {
-		for ctx.Err() == nil {
-			entries, err := f.log.Read(ctx, r.after, r.limit)
-			if err == nil && len(entries) > 0 {
-				chunks <- entries
-				break
-			}
-			if err != nil && ctx.Err() == nil {
-				f.noteError(err)
-			}
-			wait(ctx, time.Second) // the journal's trouble; a Read that gives nothing must not become a busy loop either
-		}
 	}
 }
 

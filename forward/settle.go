@@ -46,12 +46,11 @@ func (e *engine) judge(j *job, now time.Time) {
 	for i, it := range j.items {
 		err := j.errs[i]
 		var refusal *Refusal
-		var trouble *Trouble
 		switch {
 		case err == nil:
 			alive = true
 			e.confirm(it, now)
-		case errors.Is(err, errGone):
+		case errors.Is(err, errGone), errors.Is(err, errQuarantined):
 			e.failed++
 			e.refuse(it, err, e.f.settings.Retry.Attempts, now)
 		case errors.As(err, &refusal):
@@ -61,23 +60,22 @@ func (e *engine) judge(j *job, now time.Time) {
 		case errors.Is(err, ErrHeld):
 			e.putBack(it)
 		default: // trouble, also where the destination has not said so
-			e.failed++
-			if !errors.As(err, &trouble) {
-				trouble = &Trouble{Err: err}
+			trouble := asTrouble(err)
+			if !trouble.untried {
+				e.failed++
 			}
 			if trouble.Suspect && e.convicted(it.entry.Seq) {
 				e.refuse(it, err, e.attempts(it)+1, now)
 				continue
 			}
-			if worst == nil || trouble.Pause || trouble.RetryAfter > worst.RetryAfter {
-				worst = trouble
-			}
+			worst = worse(worst, trouble)
 			e.putBack(it)
 		}
 	}
 	switch {
 	case worst != nil:
 		e.backOff(j, worst, now)
+		e.letOthersFirst(j)
 	case alive && j.wave == e.wave:
 		e.troubles, e.paused = 0, false
 	}
@@ -87,6 +85,7 @@ func (e *engine) judge(j *job, now time.Time) {
 type suspicion struct {
 	delivered uint64 // how many had been confirmed at its last attempt
 	times     int    // attempts after which others were confirmed and it failed again
+	wave      int64  // of its last attempt
 }
 
 // convictedAfter is how often an entry may fail so, while others get through, before it counts as refused: our default.
@@ -98,9 +97,31 @@ func (e *engine) convicted(seq int64) bool {
 	if known && e.delivered > s.delivered {
 		s.times++
 	}
-	s.delivered = e.delivered
+	s.delivered, s.wave = e.delivered, e.wave
 	e.suspects[seq] = s
 	return s.times >= convictedAfter
+}
+
+// suspected finds what is held against an entry, unless something has been confirmed since its last attempt.
+func (e *engine) suspected(seq int64) (suspicion, bool) {
+	s, known := e.suspects[seq]
+	return s, known && s.delivered == e.delivered
+}
+
+// suspectPause is how much longer than everything else a parked suspect waits: our default.
+const suspectPause = 500 * time.Millisecond
+
+// letOthersFirst puts the parked suspects of a call behind what else is due when the destination is tried again.
+func (e *engine) letOthersFirst(j *job) {
+	at := e.resumeAt.Add(suspectPause)
+	for _, it := range j.items {
+		if _, suspect := e.suspected(it.entry.Seq); !it.parked || !suspect {
+			continue
+		}
+		if i, found := it.lane.find(it.entry.Seq); found && it.lane.parked[i].NextAt.Before(at) {
+			it.lane.parked[i].NextAt = at
+		}
+	}
 }
 
 func (e *engine) confirm(it *item, now time.Time) {
@@ -128,7 +149,7 @@ func (e *engine) attempts(it *item) int {
 // refuse parks the entry until its next attempt, or buries it after the last.
 func (e *engine) refuse(it *item, err error, attempts int, now time.Time) {
 	e.f.noteError(err)
-	p := hookgate.Parked{Seq: it.entry.Seq, Attempts: attempts, Error: errorText(err)}
+	p := hookgate.Parked{Seq: it.entry.Seq, Attempts: attempts, Error: errorText(err), Replayed: it.replayed}
 	p.Dead = attempts >= e.f.settings.Retry.Attempts
 	if !p.Dead {
 		p.NextAt = now.Add(refusedPause(e.f.settings.Retry, attempts))
@@ -156,6 +177,19 @@ func (e *engine) refuse(it *item, err error, attempts int, now time.Time) {
 		e.release(&it.lane.parked[i])
 		it.lane.parked[i].Parked = p
 	}
+}
+
+// turnAway makes a dead letter of an entry for which `when` has no answer. It takes no place and holds nothing up.
+func (e *engine) turnAway(entry hookgate.Entry, reason error) {
+	key := entry.Event.PartitionKey
+	if l := e.laneOf(key, false); l != nil {
+		if _, found := l.find(entry.Seq); found {
+			return // read again after a restart, while a replay of it waits
+		}
+	}
+	e.f.noteError(reason)
+	e.dead++
+	e.ledger.park(hookgate.Parked{Seq: entry.Seq, Key: key, Error: errorText(reason), Dead: true})
 }
 
 // putBack lets the entry wait for its next turn. It will be sent again with or without a crash, and so is not exposed.

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/hookgate/hookgate"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -57,6 +56,9 @@ func (r *Redis) readServers(ctx context.Context, configured bool) ([]redisServer
 		err = c.ForEachMaster(ctx, read)
 	case *redis.Client:
 		err = read(ctx, c)
+	}
+	if len(servers) == 0 && err == nil {
+		err = errors.New("the Cluster has no masters")
 	}
 	return servers, err
 }
@@ -237,16 +239,16 @@ func durability(servers []redisServer, o RedisOptions, kind string, disk bool) (
 	return line, level == losesNothing
 }
 
-// errUnreadable is a server that does not tell what it is.
+// errUnreadable is a server that does not tell what it is when the program starts.
 func errUnreadable(err error) error {
 	var answer redis.Error
-	switch {
-	case !errors.As(err, &answer):
-		e := hookgate.Errorf(hookgate.Unavailable, "journal: Redis does not answer: %w", err)
-		e.Hint, e.RetryAfter = "start Redis, or correct journal.url; only with journal.spill does the program start without it", retrySoon
-		return e
-	case strings.Contains(answer.Error(), "cluster support disabled"):
+	answered := errors.As(err, &answer)
+	if answered && strings.Contains(answer.Error(), "cluster support disabled") {
 		return errNoCluster()
 	}
-	return redisError(err)
+	e := redisError(err)
+	if !answered {
+		e.Hint = "start Redis, or correct journal.url; only with journal.spill does the program start without it"
+	}
+	return e
 }

@@ -66,13 +66,14 @@ func redisError(err error) *hookgate.Error {
 	if errors.As(err, &e) {
 		return e
 	}
-	e = hookgate.Errorf(hookgate.Unavailable, "journal on Redis: %w", err)
-	e.RetryAfter = retrySoon
 	var answer redis.Error
 	if !errors.As(err, &answer) {
-		e.Hint = "see whether Redis runs and can be reached"
+		e = hookgate.Errorf(hookgate.Unavailable, "journal: Redis does not answer: %w", err)
+		e.Hint, e.RetryAfter = "see whether Redis runs and can be reached", retrySoon
 		return e
 	}
+	e = hookgate.Errorf(hookgate.Unavailable, "journal: Redis says: %w", err)
+	e.RetryAfter = retrySoon
 	word, _, _ := strings.Cut(answer.Error(), " ")
 	if e.Hint = redisHints[word]; redisTroubleOf(err) == notAtAll {
 		e.RetryAfter = retryLater

@@ -41,7 +41,8 @@ type shardNames struct{ log, epoch, quarantine, raw, marker, copies string }
 // gate keeps callers from a server that does not answer.
 type gate struct {
 	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
-	trial   atomic.Bool // one request is on its way to find out whether the server is back
+	trial   atomic.Bool           // one request is on its way to find out whether the server is back
+	why     atomic.Pointer[error] // the last thing that went wrong, for those who are refused at once
 }
 
 // The breaker opens when three pipelines in a row, within two seconds, have had no answer; they give up after half a
@@ -131,7 +132,7 @@ func (i *redisIntake) enqueue(a *acceptance) error {
 	for _, c := range a.calls {
 		if !i.gates[c.shard.id].enter(c) {
 			leave(a.calls)
-			return errAway()
+			return i.gates[c.shard.id].away()
 		}
 	}
 	n := int64(len(a.calls))
@@ -159,12 +160,15 @@ func leave(calls []*call) {
 // worker is always the same for a shard, so that its calls keep their order.
 func (i *redisIntake) worker(s *Shard) *redisWorker { return i.workers[s.id%len(i.workers)] }
 
-// errAway asks the provider to come back later; not all at the same time.
-func errAway() error {
-	return &hookgate.Error{
-		Code: hookgate.Unavailable, Detail: "journal: Redis does not answer", Hint: "see whether Redis runs and can be reached; journal.spill keeps events meanwhile",
-		RetryAfter: retryLater - retryJitter + mathrand.N(2*retryJitter),
+// away asks the provider to come back later; not all at the same time.
+func (g *gate) away() error {
+	e := &hookgate.Error{Code: hookgate.Unavailable, Detail: "journal: Redis does not answer"}
+	if err := g.why.Load(); err != nil {
+		before := redisError(*err)
+		e.Detail, e.Hint, e.Err = before.Detail, before.Hint, before.Err
 	}
+	e.RetryAfter = retryLater - retryJitter + mathrand.N(2*retryJitter)
+	return e
 }
 
 const retryJitter = 5 * time.Second

@@ -2,7 +2,6 @@ package journal
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -65,9 +64,6 @@ func (r *Redis) startMonitor(ctx context.Context) error {
 	if err != nil {
 		return errUnreadable(err)
 	}
-	if len(servers) == 0 {
-		return errUnreadable(errors.New("the Cluster has no masters"))
-	}
 	for _, s := range servers {
 		if err := s.refuse(r.o, m.kind == "cluster"); err != nil {
 			return err
@@ -102,16 +98,17 @@ func (m *redisMonitor) tick() {
 	defer cancel()
 	servers, err := m.r.readServers(ctx, false)
 	if len(servers) == 0 {
-		if err == nil {
-			err = errors.New("the Cluster has no masters")
-		}
-		m.problem.Store(redisError(errUnreadable(err)))
+		m.problem.Store(redisError(err))
 		return
 	}
+	changed := !slices.Equal(m.runIDs, runIDs(servers))
+	if waits, ok := m.r.waits.(*redis.ClusterClient); ok && (changed || err != nil) {
+		waits.ReloadState(ctx) // asking every master has done it for the other client
+	}
 	m.tell("partly", err != nil, "a part of the Cluster does not answer: events of its shards are not accepted")
-	if !slices.Equal(m.runIDs, runIDs(servers)) || time.Since(m.checked) >= configEvery {
-		if servers, err = m.r.readServers(ctx, true); err != nil {
-			m.problem.Store(redisError(errUnreadable(err)))
+	if changed || time.Since(m.checked) >= configEvery {
+		if servers, err = m.r.readServers(ctx, true); len(servers) == 0 {
+			m.problem.Store(redisError(err))
 			return
 		}
 		m.promise(servers)

@@ -280,3 +280,12 @@ func (r *Redis) rawAside(ctx context.Context, name string) (head, body string, o
 	}
 	return "", "", false, nil
 }
+
+// DeadLetters lists those of the shard, by its own numbers.
+func (s *Shard) DeadLetters(ctx context.Context, destination string, after int64, limit int) ([]hookgate.Parked, error) {
+	list, err := s.r.client.ZRangeByScore(ctx, s.key("dead:"+destination), &redis.ZRangeBy{Min: entryScore(after + 1), Max: "+inf", Count: int64(bounded(limit))}).Result()
+	if err != nil {
+		return nil, redisError(err)
+	}
+	return parseParked(list, true)
+}

@@ -2,10 +2,12 @@ package journal_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"net"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -103,17 +105,42 @@ func (r *redisServer) do(args ...any) any {
 	return v
 }
 
-// startCluster starts a Cluster of one node, which minds undeclared keys and slots as a larger one does.
+// startCluster starts a Cluster of one node, which minds slots as a larger one does.
 func startCluster(t testing.TB, options ...string) *redisServer {
+	return startClusterOf(t, 1, options...)[0]
+}
+
+// startClusterOf starts a Cluster of so many masters and no replicas.
+func startClusterOf(t testing.TB, masters int, options ...string) []*redisServer {
 	t.Helper()
-	r := startRedis(t, append([]string{"--cluster-enabled", "yes", "--cluster-port", freePort(t)}, options...)...)
-	r.do("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(fmt.Sprint(r.do("CLUSTER", "INFO")), "cluster_state:ok"); {
-		if time.Now().After(deadline) {
-			t.Fatal("the Cluster does not come up")
+	nodes := make([]*redisServer, masters)
+	const slots = 16384
+	for i := range nodes {
+		bus := freePort(t)
+		nodes[i] = startRedis(t, append([]string{"--cluster-enabled", "yes", "--cluster-port", bus}, options...)...)
+		nodes[i].do("CLUSTER", "ADDSLOTSRANGE", i*slots/masters, (i+1)*slots/masters-1)
+		if i > 0 {
+			nodes[0].do("CLUSTER", "MEET", "127.0.0.1", nodes[i].port, bus)
 		}
 	}
-	return r
+	for _, node := range nodes {
+		eventuallyOf(t, "the Cluster comes up", func() bool {
+			info := fmt.Sprint(node.do("CLUSTER", "INFO"))
+			return strings.Contains(info, "cluster_state:ok") && strings.Contains(info, "cluster_known_nodes:"+strconv.Itoa(masters))
+		})
+	}
+	return nodes
+}
+
+func eventuallyOf(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	for deadline := time.Now().Add(20 * time.Second); !ok(); <-ticker.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within twenty seconds: %s", what)
+		}
+	}
 }
 
 func (r *redisServer) clusterURL() string { return "redis+cluster://" + r.addr() }
@@ -134,6 +161,20 @@ func openRedis(t testing.TB, url string, o journal.RedisOptions) *journal.Redis 
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = r.Close() })
+	t.Cleanup(func() {
+		_ = r.Close()
+		givenUp()
+	})
 	return r
+}
+
+// givenUp waits until the Redis client has ended what dials a server that is away; it looks once a second whether it is
+// closed. Other tests' clients may be at it meanwhile, so that this gives up, too.
+func givenUp() {
+	stacks := make([]byte, 4<<20)
+	for deadline := time.Now().Add(2500 * time.Millisecond); time.Now().Before(deadline); <-time.After(100 * time.Millisecond) {
+		if !bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("tryDial")) {
+			return
+		}
+	}
 }

@@ -171,8 +171,10 @@ func (w *redisWorker) settle(calls []*call) {
 func (w *redisWorker) expired(c *call) {
 	if c.err == nil {
 		c.err = errSlow()
-	} else if done, err := w.i.gates[c.shard.id].breaker.Allow(); err == nil {
-		done(errExpired)
+	} else if g := w.i.gates[c.shard.id]; redisTroubleOf(c.err) == notNow {
+		if done, err := g.breaker.Allow(); err == nil {
+			done(errExpired)
+		}
 	}
 	c.finish(w.i, c.err)
 }
@@ -207,7 +209,7 @@ func (w *redisWorker) admit(calls []*call) []*call {
 	var in []*call
 	for _, c := range calls {
 		if w.report[w.i.gates[c.shard.id]] == nil {
-			c.err = errAway()
+			c.err = w.i.gates[c.shard.id].away()
 			continue
 		}
 		in = append(in, c)
@@ -221,6 +223,8 @@ func (w *redisWorker) tell(calls []*call) {
 		for _, c := range calls {
 			g := w.i.gates[c.shard.id]
 			if done := w.report[g]; done != nil && redisTroubleOf(c.err) == want && c.tries > 0 {
+				why := c.err
+				g.why.Store(&why)
 				done(c.err)
 				delete(w.report, g)
 			}

@@ -58,7 +58,7 @@ func TestA01_TheTokenGuardsEverythingButAWord(t *testing.T) {
 	}{
 		{"/healthz", "", 200, "alive\n"},
 		{"/readyz", "", 200, "ready\n"},
-		{"/readyz", token, 200, `{"checks":{"journal":"ok"},"ready":true}` + "\n"},
+		{"/readyz", token, 200, `{"checks":{"journal":"ok: sqlite, every commit synced: an answer of 200 is on this node's disk"},"ready":true}` + "\n"},
 		{"/metrics", "", 401, "unauthorized\n"},
 		{"/metrics", "wrong", 401, "unauthorized\n"},
 		{"/metrics", token, 200, ""},

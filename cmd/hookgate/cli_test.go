@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -43,9 +44,15 @@ func TestGoldenHelp(t *testing.T) {
 		t.Fatal(err)
 	}
 	files := map[string][]string{"hookgate": {"--help"}}
-	for _, c := range parser.Model.Children {
-		files[c.Name] = []string{c.Name, "--help"}
+	var add func(of *kong.Node, path ...string)
+	add = func(of *kong.Node, path ...string) {
+		for _, c := range of.Children {
+			at := append(slices.Clone(path), c.Name)
+			files[strings.Join(at, "-")] = append(at, "--help")
+			add(c, at...)
+		}
 	}
+	add(parser.Model.Node)
 	dir := filepath.Join("testdata", "help")
 	if *update {
 		if err := os.RemoveAll(dir); err != nil {
@@ -87,7 +94,7 @@ func TestUsage(t *testing.T) {
 		args []string
 		says []string
 	}{
-		"nothing":               {nil, []string{`"dev"`, `"serve"`, `"check"`, `"version"`}},
+		"nothing":               {nil, []string{`"dev"`, `"serve"`, `"check"`, `"emulate"`}},
 		"command with a slip":   {[]string{"serv"}, []string{"serv", `"serve"`}},
 		"unknown command":       {[]string{"obliterate"}, []string{"unexpected argument obliterate"}},
 		"flag with a slip":      {[]string{"serve", "--confg", "x"}, []string{"--confg", `did you mean "--config"?`}},

@@ -445,16 +445,22 @@ func TestDocsCommands(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	flags := make(map[string][]string)
-	for _, c := range parser.Model.Children {
-		flags[c.Name] = nil
-		for _, f := range append(c.Flags, parser.Model.Flags...) {
-			flags[c.Name] = append(flags[c.Name], "--"+f.Name)
-			if f.Short != 0 {
-				flags[c.Name] = append(flags[c.Name], "-"+string(f.Short))
+	flags := make(map[string][]string) // by the words of the command
+	var add func(of *kong.Node, before string)
+	add = func(of *kong.Node, before string) {
+		for _, c := range of.Children {
+			name := before + c.Name
+			flags[name] = nil
+			for _, f := range append(c.Flags, parser.Model.Flags...) {
+				flags[name] = append(flags[name], "--"+f.Name)
+				if f.Short != 0 {
+					flags[name] = append(flags[name], "-"+string(f.Short))
+				}
 			}
+			add(c, name+" ")
 		}
 	}
+	add(parser.Model.Node, "")
 	makefile := page(t, "Makefile")
 	ours := regexp.MustCompile(`^(?:\./|bin/|go run \./cmd/)?hookgate(?: ([a-z-]+))?((?: .*)?)$`)
 	checked := 0
@@ -472,6 +478,9 @@ func TestDocsCommands(t *testing.T) {
 		known, ok := flags[m[1]]
 		if !ok {
 			t.Errorf("%s: %q is no command", name, m[1])
+		}
+		if second, _, _ := strings.Cut(strings.TrimSpace(m[2]), " "); flags[m[1]+" "+second] != nil {
+			known = flags[m[1]+" "+second]
 		}
 		for _, word := range strings.Fields(m[2]) {
 			word, _, _ = strings.Cut(word, "=")

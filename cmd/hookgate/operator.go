@@ -7,19 +7,22 @@ import (
 
 	"github.com/hookgate/hookgate"
 	"github.com/hookgate/hookgate/admin"
-	"github.com/hookgate/hookgate/journal"
 )
 
 // operator gives the admin pages what the journal keeps and what the running destinations can do.
 type operator struct {
-	journal *journal.SQLite
-	targets *targets
+	journals *journals
+	targets  *targets
 }
 
 var _ admin.Operator = operator{}
 
 func (o operator) Quarantined(ctx context.Context, before int64, limit int) ([]admin.QuarantinedPart, error) {
-	kept, err := o.journal.Quarantine(ctx, before, limit)
+	shelf, err := o.journals.shelf()
+	if err != nil {
+		return nil, err
+	}
+	kept, err := shelf.Quarantine(ctx, before, limit)
 	parts := make([]admin.QuarantinedPart, len(kept))
 	for i, q := range kept {
 		parts[i] = admin.QuarantinedPart{
@@ -31,17 +34,21 @@ func (o operator) Quarantined(ctx context.Context, before int64, limit int) ([]a
 }
 
 func (o operator) DeadLetters(ctx context.Context, destination string, after int64, limit int) ([]admin.DeadLetter, error) {
-	if _, ok := o.targets.named(destination); !ok {
+	if !o.targets.has(destination) {
 		return nil, admin.ErrUnknownDestination
 	}
-	dead, err := o.journal.DeadLetters(ctx, destination, after, limit)
+	shelf, err := o.journals.shelf()
+	if err != nil {
+		return nil, err
+	}
+	dead, err := shelf.DeadLetters(ctx, destination, after, limit)
 	if err != nil {
 		return nil, err
 	}
 	letters := make([]admin.DeadLetter, 0, len(dead))
 	for _, d := range dead {
 		letter := admin.DeadLetter{Seq: d.Seq, Attempts: d.Attempts, Error: d.Error}
-		entries, err := o.journal.Fetch(ctx, []int64{d.Seq})
+		entries, err := shelf.Fetch(ctx, []int64{d.Seq})
 		if err != nil {
 			return nil, err
 		}
@@ -54,14 +61,17 @@ func (o operator) DeadLetters(ctx context.Context, destination string, after int
 }
 
 func (o operator) Replay(ctx context.Context, destination string, seqs []int64) (int, error) {
-	t, ok := o.targets.named(destination)
-	if !ok {
+	if !o.targets.has(destination) {
 		return 0, admin.ErrUnknownDestination
+	}
+	shelf, err := o.journals.shelf()
+	if err != nil {
+		return 0, err
 	}
 	slices.Sort(seqs)
 	var dead []hookgate.Parked
 	for _, seq := range slices.Compact(seqs) {
-		found, err := o.journal.DeadLetters(ctx, destination, seq-1, 1)
+		found, err := shelf.DeadLetters(ctx, destination, seq-1, 1)
 		if err != nil {
 			return 0, err
 		}
@@ -72,5 +82,21 @@ func (o operator) Replay(ctx context.Context, destination string, seqs []int64) 
 	if len(dead) == 0 {
 		return 0, nil
 	}
-	return len(dead), t.forwarder.Replay(ctx, dead)
+	return len(dead), o.replay(ctx, destination, dead)
+}
+
+// replay has events of the journal sent again, whichever node forwards their part of it.
+func (o operator) replay(ctx context.Context, destination string, events []hookgate.Parked) error {
+	parts := make(map[int][]hookgate.Parked)
+	for _, e := range events {
+		part, seq := o.journals.place(e.Seq)
+		e.Seq, e.Replayed = seq, true
+		parts[part] = append(parts[part], e)
+	}
+	for part, events := range parts {
+		if err := o.journals.replay(ctx, o.targets, destination, part, events); err != nil {
+			return err
+		}
+	}
+	return nil
 }

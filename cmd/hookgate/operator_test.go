@@ -81,7 +81,7 @@ func TestDeadLettersAreSeenAndReplayed(t *testing.T) {
 		{`{"seqs":[3,3,1,99]}`, http.StatusOK, 1.0}, // of those only 3 is a dead letter
 		{`{"seqs":[3]}`, http.StatusOK, 0.0},
 		{`{"seqs":[]}`, http.StatusBadRequest, nil},
-		{`{"all":true}`, http.StatusBadRequest, nil},
+		{`{"everything":true}`, http.StatusBadRequest, nil},
 		{`x`, http.StatusBadRequest, nil},
 	} {
 		if status, got := r.operate(t, "POST", "/v1/dead-letters/events/replay", adminToken, c.body); status != c.status || got["replayed"] != c.count {

@@ -16,7 +16,6 @@ import (
 	"github.com/hookgate/hookgate"
 	"github.com/hookgate/hookgate/admin"
 	"github.com/hookgate/hookgate/configs"
-	"github.com/hookgate/hookgate/journal"
 	"github.com/hookgate/hookgate/middleware"
 )
 
@@ -25,13 +24,15 @@ const grace = 30 * time.Second
 
 // program is one running gateway: the journal, what fills it and what follows it.
 type program struct {
-	main    *Main
-	config  *configs.Config
-	log     zerolog.Logger
-	journal *journal.SQLite
-	gateway *hookgate.Gateway
-	metrics *admin.Metrics
-	targets *targets
+	main     *Main
+	config   *configs.Config
+	log      zerolog.Logger
+	journals *journals
+	gateway  *hookgate.Gateway
+	metrics  *admin.Metrics
+	targets  *targets
+	replays  *replays
+	unshare  func() <-chan struct{} // ends the forwarding of this node's parts; nil before it has begun
 
 	hooks, admin *server
 	outbound     *outboundSide // nil where there is none
@@ -46,26 +47,21 @@ func start(m *Main, c *configs.Config, log zerolog.Logger, buffer *lineBuffer, s
 			p.stop()
 		}
 	}()
-	p.journal, err = journal.OpenSQLite(c.Journal.Path(), journal.Options{
-		Retention: c.Journal.Retention, MaxSize: int64(c.Journal.MaxSize), MinFree: int64(c.Journal.MinFree),
-		Destinations: names(c.Destinations), Now: m.Now,
-	})
-	if err != nil {
+	if p.journals, err = openJournals(m, c, log); err != nil {
 		return nil, err
 	}
-	if lost := p.journal.Stats(context.Background()).Missing; lost > 0 {
-		log.Error().Int64("missing", lost).Str("hint", "the disk has lost them, or the lock file beside the journal belongs to another one").
-			Msg("events that were committed once are not in the journal")
-	}
-	p.targets = newTargets(p.journal, log, stdout, m.Now)
+	p.targets = newTargets(p.journals, log, stdout, m.Now)
 	if err = p.targets.set(c); err != nil {
 		return nil, err
 	}
+	p.share()
+	parts := p.journals.parts(p.targets)
+	p.replays = newReplays(parts, p.targets.receivers, m.Now)
 	sources, err := buildSources(c)
 	if err != nil {
 		return nil, err
 	}
-	p.gateway = &hookgate.Gateway{Journal: p.journal, Now: m.Now, Strangers: budget(c.Limits.Strangers), Seats: make(chan struct{}, c.Limits.InFlight)}
+	p.gateway = &hookgate.Gateway{Journal: p.journals.Journal, Now: m.Now, Strangers: budget(c.Limits.Strangers), Seats: make(chan struct{}, c.Limits.InFlight)}
 	p.metrics = admin.NewMetrics(func() admin.Snapshot { return p.snapshot(buffer.Dropped()) })
 	p.setSources(sources)
 	accessLog := middleware.AccessLog(log)
@@ -78,13 +74,28 @@ func start(m *Main, c *configs.Config, log zerolog.Logger, buffer *lineBuffer, s
 	}
 	if p.admin, err = listen(c.Admin.Listen, "admin.listen", admin.Handler(admin.Options{
 		Token: c.Admin.Token, Metrics: p.metrics.Handler(),
-		Operator: operator{p.journal, p.targets},
-		Checks:   []admin.Check{{Name: "journal", Ready: p.journal.Ready}},
+		Operator: operator{p.journals, p.targets}, Replays: p.replays, Now: m.Now,
+		Events: inspector{parts: parts, receivers: p.targets.receivers, history: p.journals.history},
+		Checks: []admin.Check{{Name: "journal", Ready: p.journals.ready, About: p.journals.durability}},
 	}), log); err != nil {
 		return nil, err
 	}
 	p.outbound, err = startOutbound(m, c.Outbound, log)
 	return p, err
+}
+
+// share begins to forward this node's parts of the journal.
+func (p *program) share() {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		p.journals.share(ctx, p.targets.take)
+	}()
+	p.unshare = func() <-chan struct{} {
+		cancel()
+		return ended
+	}
 }
 
 // setSources replaces the sources of the gateway and prepares their metrics.
@@ -120,8 +131,8 @@ func (p *program) run(ctx context.Context, quiesce func()) error {
 		p.log.Info().Msg("stopping")
 	case err = <-failed:
 	case err = <-p.outboundFailed():
-	case <-p.journal.Failed():
-		err = exitError{exitJournal, fmt.Errorf("the journal failed and nothing has been acknowledged since: %w", p.journal.Ready())}
+	case <-p.journals.failed():
+		err = exitError{exitJournal, fmt.Errorf("the journal failed and nothing has been acknowledged since: %w", p.journals.ready())}
 		p.log.Error().Err(err).Msg("stopping")
 	}
 	quiesce()
@@ -147,14 +158,23 @@ func (p *program) stop() error {
 	if p.outbound != nil {
 		errs = append(errs, p.outbound.stop(ctx))
 	}
+	if p.replays != nil {
+		p.replays.stop()
+	}
+	if p.unshare != nil {
+		select {
+		case <-p.unshare():
+		case <-ctx.Done(): // the targets name those that do not stop
+		}
+	}
 	if p.targets != nil {
 		errs = append(errs, p.targets.stop(ctx))
 	}
 	if p.admin != nil {
 		errs = append(errs, p.admin.stop(ctx))
 	}
-	if p.journal != nil {
-		errs = append(errs, p.journal.Close())
+	if p.journals != nil {
+		errs = append(errs, p.journals.close())
 	}
 	return errors.Join(errs...)
 }

@@ -8,8 +8,8 @@ import (
 
 // reload reads the configuration again and takes over sources and destinations without dropping a request. A bad file
 // changes nothing. Listeners and the journal stay as they are until the next start, which the log says.
-func (p *program) reload(path string) {
-	c, warnings, err := configs.Load(path, p.main.Env, rules())
+func (p *program) reload(load func() (*configs.Config, configs.Problems, error)) {
+	c, warnings, err := load()
 	if err != nil {
 		p.log.Error().Err(err).Msg("configuration not taken over; the old one goes on")
 		return

@@ -9,12 +9,21 @@ import (
 
 type serveCommand struct {
 	Config string `required:"" short:"c" placeholder:"FILE" help:"The configuration; it is read again on SIGHUP and when the file changes."`
+	Listen string `placeholder:"ADDRESS" help:"Listen here instead of at the configuration's listen: several nodes on one machine can share a file."`
+	Admin  string `placeholder:"ADDRESS" help:"The same for admin.listen; without a token it must be a loopback address."`
 }
 
 // Run serves until ctx ends.
 func (c serveCommand) Run(ctx context.Context, m *Main) error {
 	before := fingerprint(c.Config)
-	config, warnings, err := configs.Load(c.Config, m.Env, rules())
+	load := func() (*configs.Config, configs.Problems, error) {
+		config, warnings, err := configs.Load(c.Config, m.Env, rules())
+		if err == nil {
+			err = config.ListenAt(c.Listen, c.Admin)
+		}
+		return config, warnings, err
+	}
+	config, warnings, err := load()
 	if err != nil {
 		return err
 	}
@@ -45,7 +54,7 @@ func (c serveCommand) Run(ctx context.Context, m *Main) error {
 			case <-m.Hangup:
 				notify()
 			case <-changed:
-				p.reload(c.Config)
+				p.reload(load)
 			}
 		}
 	})

@@ -17,9 +17,9 @@ const snapshotTimeout = 2 * time.Second
 func (p *program) snapshot(logDropped uint64) admin.Snapshot {
 	ctx, cancel := context.WithTimeout(context.Background(), snapshotTimeout)
 	defer cancel()
-	kept := p.journal.Stats(ctx)
+	kept := p.journals.stats(ctx)
 	s := admin.Snapshot{
-		JournalReady: p.journal.Ready() == nil,
+		JournalReady: p.journals.ready() == nil,
 		LastSequence: kept.Last,
 		JournalBytes: kept.FileSize + kept.LogSize,
 		JournalQueue: kept.Queue,

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"reflect"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,32 +16,32 @@ import (
 	"github.com/hookgate/hookgate"
 	"github.com/hookgate/hookgate/configs"
 	"github.com/hookgate/hookgate/forward"
-	"github.com/hookgate/hookgate/journal"
 )
 
-// targets are the running destinations. A reload starts what is new, stops what is gone, and leaves alone what is the
-// same.
+// targets are the running destinations over the parts of the journal that this node holds. A reload starts what is new,
+// stops what is gone, and leaves alone what is the same; parts come and go as nodes do.
 type targets struct {
-	journal *journal.SQLite
-	log     zerolog.Logger
-	stdout  io.Writer
-	now     func() time.Time
+	journals *journals
+	log      zerolog.Logger
+	stdout   io.Writer
+	now      func() time.Time
 
 	mu      sync.Mutex
+	held    map[int]held
 	running map[string]*target
 }
 
-// target is one forwarder and the destination it feeds.
+// target is one destination and its forwarders, one a part, which share it.
 type target struct {
 	settings    hookgate.DestinationSettings
-	destination forward.Destination
-	forwarder   *forward.Forwarder
-	cancel      context.CancelFunc
-	done        chan struct{}
+	destination *forward.Shared
+	forwarders  map[int]*forwarding
+	past        forward.Stats // what forwarders that have ended counted
+	states      *states
 }
 
-func newTargets(j *journal.SQLite, log zerolog.Logger, stdout io.Writer, now func() time.Time) *targets {
-	return &targets{journal: j, log: log, stdout: stdout, now: now, running: make(map[string]*target)}
+func newTargets(j *journals, log zerolog.Logger, stdout io.Writer, now func() time.Time) *targets {
+	return &targets{journals: j, log: log, stdout: stdout, now: now, held: make(map[int]held), running: make(map[string]*target)}
 }
 
 // set makes the running destinations those of c. When one of them cannot be opened, those of before go on. What changes is
@@ -70,7 +71,7 @@ func (t *targets) set(c *configs.Config) error {
 		}
 		started = append(started, name)
 	}
-	if err := t.journal.SetDestinations(names(c.Destinations)); err != nil {
+	if err := t.journals.setDestinations(names(c.Destinations)); err != nil {
 		return err
 	}
 	t.warnOfAbandoned(wanted)
@@ -93,7 +94,9 @@ func (t *targets) restore(started []string, before []hookgate.DestinationSetting
 
 // drop ends one destination and waits for it.
 func (t *targets) drop(name string) {
-	if err := t.running[name].stop(); err != nil {
+	r := t.running[name]
+	r.halt()
+	if err := r.destination.Close(); err != nil {
 		t.log.Error().Str("destination", name).Err(err).Msg("destination did not stop cleanly")
 	}
 	delete(t.running, name)
@@ -104,7 +107,7 @@ func (t *targets) drop(name string) {
 func (t *targets) warnOfAbandoned(wanted map[string]hookgate.DestinationSettings) {
 	ctx, cancel := context.WithTimeout(context.Background(), snapshotTimeout)
 	defer cancel()
-	for name, s := range t.journal.Stats(ctx).Destinations {
+	for name, s := range t.journals.stats(ctx).Destinations {
 		if _, ok := wanted[name]; !ok && s.Backlog > 0 {
 			t.log.Warn().Str("destination", name).Int64("backlog", s.Backlog).
 				Msg("not configured any more, and behind; if it was renamed, its old name brings it what is left")
@@ -117,47 +120,80 @@ func (t *targets) start(s hookgate.DestinationSettings) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(context.Background())
 	r := &target{
-		settings: s, destination: d, cancel: cancel, done: make(chan struct{}),
-		forwarder: forward.NewForwarder(s, d, t.journal, t.journal, forward.WithObserver(observer(t.log, s.Name))),
+		settings: s, destination: forward.Share(d, s, forward.LimitsOf(s.Type)), forwarders: make(map[int]*forwarding),
+		states: &states{log: t.log, name: s.Name, of: make(map[int]forward.Stats)},
 	}
-	go func() {
-		defer close(r.done)
-		if err := r.forwarder.Run(ctx); err != nil {
-			t.log.Error().Str("destination", s.Name).Err(err).Msg("destination stopped")
-		}
-	}()
 	t.running[s.Name] = r
+	for _, p := range t.held {
+		t.forward(r, p)
+	}
 	return nil
 }
 
-// observer logs what becomes of a destination: a line when it gets into trouble, when it is out of it again, and when
-// events have been given up.
-func observer(log zerolog.Logger, name string) func(forward.Stats) {
-	var dead uint64
-	return func(s forward.Stats) {
-		level := zerolog.InfoLevel
-		if s.State != forward.Running || s.Dead > dead {
-			level = zerolog.WarnLevel
+// forward lets a destination follow a part.
+func (t *targets) forward(r *target, p held) {
+	f := forward.NewForwarder(r.settings, r.destination, p.log, p.ledger,
+		forward.WithObserver(r.states.observer(p.id)), forward.WithShards(t.journals.shards))
+	r.forwarders[p.id] = follow(p, r.settings.Name, f, t.log)
+}
+
+// take begins to forward a part of the journal, and gives what ends it.
+func (t *targets) take(p held) (giveUp func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.held[p.id] = p
+	for _, r := range t.running {
+		t.forward(r, p)
+	}
+	return func() { t.giveUp(p.id) }
+}
+
+// giveUp ends the forwarders of a part side by side. Others go on meanwhile.
+func (t *targets) giveUp(part int) {
+	t.mu.Lock()
+	delete(t.held, part)
+	var ending []*forwarding
+	for _, r := range t.running {
+		if f, ok := r.forwarders[part]; ok {
+			f.cancel()
+			ending = append(ending, f)
 		}
-		line := log.WithLevel(level).Str("destination", name).Str("state", string(s.State)).Uint64("delivered", s.Delivered)
-		if level == zerolog.WarnLevel {
-			line.Str("error", s.LastError)
-		}
-		if s.Dead > dead {
-			line.Uint64("dead", s.Dead-dead)
-		}
-		dead = s.Dead
-		line.Msg("destination")
+	}
+	t.mu.Unlock()
+	for _, f := range ending {
+		<-f.done
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, r := range t.running {
+		r.retire(part)
 	}
 }
 
-// stop waits until what is in flight is confirmed and recorded, within the forwarder's own grace.
-func (r *target) stop() error {
-	r.cancel()
-	<-r.done
-	return r.destination.Close()
+// retire keeps what a forwarder that has ended counted: a counter never goes back.
+func (r *target) retire(part int) {
+	f, ok := r.forwarders[part]
+	if !ok {
+		return
+	}
+	s := f.forwarder.Stats()
+	r.past.Delivered += s.Delivered
+	r.past.Failed += s.Failed
+	r.past.Dead += s.Dead
+	r.states.forget(part)
+	delete(r.forwarders, part)
+}
+
+// halt ends all forwarders side by side.
+func (r *target) halt() {
+	for _, f := range r.forwarders {
+		f.cancel()
+	}
+	for part, f := range maps.Clone(r.forwarders) {
+		<-f.done
+		r.retire(part)
+	}
 }
 
 // stop ends all of them side by side, within ctx: a reader of standard output that has stopped reading cannot be made to.
@@ -166,36 +202,80 @@ func (t *targets) stop(ctx context.Context) error {
 	running := maps.Clone(t.running)
 	clear(t.running)
 	t.mu.Unlock()
-	for _, r := range running {
-		r.cancel()
-	}
 	var errs []error
-	for name, r := range running {
-		select {
-		case <-r.done:
-			errs = append(errs, r.stop())
-		case <-ctx.Done():
-			errs = append(errs, fmt.Errorf("destination %s does not stop; what it has not confirmed is sent again", name))
+	for _, r := range running {
+		for _, f := range r.forwarders {
+			f.cancel()
 		}
+	}
+	for name, r := range running {
+		if !r.ended(ctx) {
+			errs = append(errs, fmt.Errorf("destination %s does not stop; what it has not confirmed is sent again", name))
+			continue
+		}
+		errs = append(errs, r.destination.Close())
 	}
 	return errors.Join(errs...)
 }
 
-// named finds a running destination.
-func (t *targets) named(name string) (*target, bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	r, ok := t.running[name]
-	return r, ok
+// ended waits for all forwarders of the destination, within ctx.
+func (r *target) ended(ctx context.Context) bool {
+	for _, f := range r.forwarders {
+		select {
+		case <-f.done:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
 }
 
-// stats are those of the running destinations, by name.
+// forwarder finds the one that brings a part of the journal to a destination, if this node has it.
+func (t *targets) forwarder(destination string, part int) (*forward.Forwarder, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r, ok := t.running[destination]
+	if !ok || r.forwarders[part] == nil {
+		return nil, false
+	}
+	return r.forwarders[part].forwarder, true
+}
+
+// has tells whether a destination of this name is configured.
+func (t *targets) has(destination string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.running[destination] != nil
+}
+
+// receivers are the running destinations, by name.
+func (t *targets) receivers() []receiver {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var all []receiver
+	for _, name := range slices.Sorted(maps.Keys(t.running)) {
+		match := t.running[name].settings.Match
+		all = append(all, receiver{name: name, wants: func(e *hookgate.Event) bool { return forward.Matches(match, e) }})
+	}
+	return all
+}
+
+// stats are those of the running destinations, by name: the sums over their parts, and the worst of their states.
 func (t *targets) stats() map[string]forward.Stats {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	all := make(map[string]forward.Stats, len(t.running))
 	for name, r := range t.running {
-		all[name] = r.forwarder.Stats()
+		sum := r.past
+		for _, f := range r.forwarders {
+			s := f.forwarder.Stats()
+			sum.Delivered += s.Delivered
+			sum.Failed += s.Failed
+			sum.Dead += s.Dead
+			sum.InFlight += s.InFlight
+			sum.State = worse(sum.State, s.State)
+		}
+		all[name] = sum
 	}
 	return all
 }

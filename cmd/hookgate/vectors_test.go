@@ -263,7 +263,7 @@ func (v *vectorRun) send(t *testing.T, c vector) {
 		v.want[e["id"].(string)] = e
 	}
 	for _, d := range c.Expect.Duplicates {
-		h, ok, err := v.program.journal.History(t.Context(), d.ID)
+		h, _, ok, err := v.program.journals.history(t.Context(), d.ID)
 		if err != nil || !ok {
 			t.Errorf("%s: no history of %s: %v", c.Name, d.ID, err)
 			continue

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/hookgate/hookgate"
+	"github.com/hookgate/hookgate/forward"
+)
+
+// held is a part of the journal that this node forwards, as one node at a time does: a whole file, or a shard of Redis.
+type held struct {
+	id     int
+	log    forward.Log
+	ledger forward.Ledger
+	// asked gives replays that another node was asked for; nil where there are no other nodes.
+	asked func(ctx context.Context, destination string, limit int) ([]hookgate.Parked, error)
+}
+
+// forwarding is one destination's forwarder over one part.
+type forwarding struct {
+	forwarder *forward.Forwarder
+	cancel    context.CancelFunc
+	done      chan struct{}
+}
+
+// How long a forwarder that could not begin waits, and how often replays are looked for and how many are taken at once.
+const (
+	beginAgain = time.Second
+	askEvery   = time.Second
+	askAtOnce  = 256
+)
+
+// follow starts the forwarder. A journal that cannot tell the progress is asked again, for ever: it is the one that events
+// are in.
+func follow(p held, name string, f *forward.Forwarder, log zerolog.Logger) *forwarding {
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &forwarding{forwarder: f, cancel: cancel, done: make(chan struct{})}
+	go func() {
+		defer close(r.done)
+		for ctx.Err() == nil {
+			err := f.Run(ctx)
+			if err == nil {
+				return
+			}
+			log.Error().Str("destination", name).Int("part", p.id).Err(err).Msg("destination stopped")
+			_ = pause(ctx, beginAgain)
+		}
+	}()
+	if p.asked != nil {
+		go p.takeAsked(ctx, name, f)
+	}
+	return r
+}
+
+// takeAsked brings the forwarder what somebody wants replayed. It stays asked for until the forwarder has recorded it.
+func (p held) takeAsked(ctx context.Context, name string, f *forward.Forwarder) {
+	for ; ctx.Err() == nil; _ = pause(ctx, askEvery) {
+		if asked, err := p.asked(ctx, name, askAtOnce); err == nil && len(asked) > 0 {
+			_ = f.Replay(ctx, asked) // fails only at the end
+		}
+	}
+}
+
+// stop waits until what is in flight is confirmed and recorded, within the forwarder's own grace.
+func (r *forwarding) stop() {
+	r.cancel()
+	<-r.done
+}

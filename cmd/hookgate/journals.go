@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/hookgate/hookgate"
+	"github.com/hookgate/hookgate/configs"
+	"github.com/hookgate/hookgate/journal"
+)
+
+// redisStart bounds the first conversation with Redis.
+const redisStart = 10 * time.Second
+
+// journals are what events are kept in: a file, or Redis, and a spill in front of either where one is configured.
+type journals struct {
+	hookgate.Journal // what takes deliveries
+	// One of the two is set, as soon as it was reached for the first time: at the start, or later where there is a spill.
+	file    atomic.Pointer[journal.SQLite]
+	redis   atomic.Pointer[journal.Redis]
+	reached chan struct{}  // closed then
+	spill   *journal.Spill // nil without one
+	shards  int            // the parts that it has
+	log     zerolog.Logger
+
+	mu           sync.Mutex
+	destinations []string // the configured ones
+}
+
+// openJournals opens what the configuration names. It may be away at the start only where there is a spill.
+func openJournals(m *Main, c *configs.Config, log zerolog.Logger) (_ *journals, err error) {
+	j := &journals{log: log, shards: 1, reached: make(chan struct{}), destinations: names(c.Destinations)}
+	defer func() {
+		if err != nil {
+			_ = j.close()
+		}
+	}()
+	connect := func(context.Context) (journal.Primary, error) { return j.openFile(m, c.Journal) }
+	if c.Journal.OnRedis() {
+		j.shards = c.Journal.Shards
+		connect = func(ctx context.Context) (journal.Primary, error) { return j.openRedis(ctx, m, c.Journal) }
+	}
+	if c.Journal.Spill != "" {
+		j.spill, err = journal.NewSpill(context.Background(), c.Journal.SpillPath(), journal.SpillOptions{
+			Connect: connect, Warn: j.warn, Now: m.Now, MaxSize: int64(c.Journal.MaxSize), MinFree: int64(c.Journal.MinFree),
+		})
+		j.Journal = j.spill
+		return j, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), redisStart)
+	defer cancel()
+	j.Journal, err = connect(ctx)
+	return j, err
+}
+
+func (j *journals) openFile(m *Main, c configs.Journal) (journal.Primary, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	file, err := journal.OpenSQLite(c.Path(), journal.Options{
+		Retention: c.Retention, MaxSize: int64(c.MaxSize), MinFree: int64(c.MinFree), Destinations: j.destinations, Now: m.Now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if lost := file.Stats(context.Background()).Missing; lost > 0 {
+		j.log.Error().Int64("missing", lost).Str("hint", "the disk has lost them, or the lock file beside the journal belongs to another one").
+			Msg("events that were committed once are not in the journal")
+	}
+	j.file.Store(file)
+	j.opened()
+	return file, nil
+}
+
+func (j *journals) openRedis(ctx context.Context, m *Main, c configs.Journal) (journal.Primary, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	r, err := journal.OpenRedis(ctx, string(c.URL.Reveal()), journal.RedisOptions{
+		Shards: c.Shards, Prefix: c.Prefix, Retention: c.Retention, Compact: c.Markers == "compact", Replicas: c.Replicas,
+		AllowLoss: c.AllowLoss, Destinations: j.destinations, Warn: j.warn, Now: m.Now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	j.redis.Store(r)
+	j.opened()
+	return r, nil
+}
+
+func (j *journals) opened() {
+	j.log.Info().Str("durability", j.durability()).Msg("journal")
+	close(j.reached)
+}
+
+func (j *journals) warn(text string) { j.log.Warn().Msg(text) }
+
+// setDestinations tells the journal what is configured, at once or when it is reached.
+func (j *journals) setDestinations(names []string) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.destinations = names
+	if f := j.file.Load(); f != nil {
+		return f.SetDestinations(names)
+	}
+	if r := j.redis.Load(); r != nil {
+		return r.SetDestinations(names)
+	}
+	return nil
+}
+
+// ready is nil while deliveries are taken.
+func (j *journals) ready() error {
+	if j.spill != nil {
+		return j.spill.Ready()
+	}
+	if f := j.file.Load(); f != nil {
+		return f.Ready()
+	}
+	return j.redis.Load().Ready()
+}
+
+// durability says in a line what an answer of 200 rests on.
+func (j *journals) durability() string {
+	line := "not reached yet"
+	if j.file.Load() != nil {
+		line = "sqlite, every commit synced: an answer of 200 is on this node's disk"
+	} else if r := j.redis.Load(); r != nil {
+		line = r.Durability()
+	}
+	if j.spill != nil {
+		line += "; events that it does not take go to a file, every commit synced"
+	}
+	return line
+}
+
+// failed tells of a file that can be trusted no more, and without which nothing can be taken.
+func (j *journals) failed() <-chan struct{} {
+	if j.spill != nil {
+		return j.spill.Failed()
+	}
+	if f := j.file.Load(); f != nil {
+		return f.Failed()
+	}
+	return nil // a Redis that comes back is as good as before
+}
+
+// close ends the spill first, which hands on to the others.
+func (j *journals) close() error {
+	var errs []error
+	if j.spill != nil {
+		errs = append(errs, j.spill.Close())
+	}
+	if r := j.redis.Load(); r != nil {
+		errs = append(errs, r.Close())
+	}
+	if f := j.file.Load(); f != nil {
+		errs = append(errs, f.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// share lets this node forward its share of the journal until ctx ends and all of it has been given up.
+func (j *journals) share(ctx context.Context, take func(held) (giveUp func())) {
+	select {
+	case <-j.reached:
+	case <-ctx.Done():
+		return
+	}
+	if f := j.file.Load(); f != nil {
+		giveUp := take(held{log: f, ledger: f})
+		<-ctx.Done()
+		giveUp()
+		return
+	}
+	j.redis.Load().Share(ctx, func(s *journal.Shard) func() {
+		return take(held{id: s.ID(), log: s, ledger: s, asked: s.Asked})
+	})
+}
+
+func (j *journals) stats(ctx context.Context) journal.Stats {
+	if f := j.file.Load(); f != nil {
+		return f.Stats(ctx)
+	}
+	if r := j.redis.Load(); r != nil {
+		return r.Stats(ctx)
+	}
+	return journal.Stats{}
+}

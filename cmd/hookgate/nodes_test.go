@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// onRedis is a scenario whose journal is on Redis; more stands in the journal's mapping behind the URL.
+func onRedis(url, more, destinations string) string {
+	config := scenario("", destinations)
+	return strings.Replace(config, `journal: {url: "sqlite://"}`, fmt.Sprintf("journal: {url: %q%s}", url, more), 1)
+}
+
+func fileAt(path string) string { return "  - {name: events, type: file, path: " + path + "}\n" }
+
+// inFiles counts the deliveries in the files of all nodes, by event id.
+func inFiles(t *testing.T, files ...string) map[string]int {
+	t.Helper()
+	ids := make(map[string]int)
+	for _, file := range files {
+		for _, line := range lines(t, file) {
+			ids[idOf([]byte(line))]++
+		}
+	}
+	return ids
+}
+
+func doubled(ids map[string]int) (n int) {
+	for _, copies := range ids {
+		n += copies - 1
+	}
+	return n
+}
+
+// sized is a scenario's size: the short one in every run, the long one where HOOKGATE_TEST_LONG is set.
+func sized(short, long int) int {
+	if os.Getenv("HOOKGATE_TEST_LONG") != "" {
+		return long
+	}
+	return short
+}
+
+// TestR16_ThreeNodes: copies of 100 events spread over three nodes at once. Every answer is 200, one copy of each is
+// accepted, and each event is forwarded once.
+func TestR16_ThreeNodes(t *testing.T) {
+	t.Parallel()
+	server := startOwnRedis(t)
+	dir := t.TempDir()
+	var senders []*sender
+	var files []string
+	for n := range 3 {
+		files = append(files, filepath.Join(dir, fmt.Sprint("node", n)))
+		r := serve(t, onRedis(server.url, "", fileAt(files[n])), func(m *Main) { m.Env = scenarioEnv })
+		senders = append(senders, newSender(t, r.Hooks))
+	}
+	const ids = 100
+	copies := sized(60, 1000)
+	var mu sync.Mutex
+	outcomes := make(map[string]int)
+	var wg sync.WaitGroup
+	work := make(chan int)
+	for range 64 {
+		wg.Go(func() {
+			for n := range work {
+				a := senders[n%3].deliver(t.Context(), caseBody(n/3%ids, ids))
+				mu.Lock()
+				outcomes[fmt.Sprintf("%d %s", a.status, a.outcome)]++
+				mu.Unlock()
+			}
+		})
+	}
+	for _, n := range rand.Perm(ids * copies / 3 * 3) {
+		work <- n
+	}
+	close(work)
+	wg.Wait()
+	all := ids * copies / 3 * 3
+	if outcomes["200 accepted"] != ids || outcomes["200 duplicate"] != all-ids {
+		t.Errorf("answers: %v, want %d accepted and %d duplicates", outcomes, ids, all-ids)
+	}
+	eventually(t, "all are forwarded", func() (bool, string) {
+		n := len(inFiles(t, files...))
+		return n == ids, fmt.Sprint(n)
+	})
+	if n := doubled(inFiles(t, files...)); n != 0 {
+		t.Errorf("%d forwarded twice", n)
+	}
+}
+
+// TestR01_NodeKilled: three nodes under load; one after the other is killed and comes back. The others forward what it
+// had accepted and not yet forwarded; nothing acknowledged is lost.
+func TestR01_NodeKilled(t *testing.T) {
+	t.Parallel()
+	server := startOwnRedis(t)
+	stream := server.fresh(t, "nodes")
+	config := onRedis(server.url, "", streamOf(server, stream))
+	nodes := make([]*child, 3)
+	f := newFlow()
+	flows := make([]func(), 3)
+	start := func(n int) {
+		nodes[n] = startChild(t, config)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); f.run(ctx, newSender(t, nodes[n].hooks), 4) }()
+		flows[n] = func() { cancel(); <-done }
+	}
+	for n := range nodes {
+		start(n)
+	}
+	client := server.client(t)
+	for round := range sized(3, 20) {
+		taken := f.count()
+		eventually(t, "events are taken", func() (bool, string) { return f.count() > taken+300, fmt.Sprint(f.count()) })
+		n := round % 3
+		nodes[n].kill()
+		flows[n]()
+		f.mu.Lock()
+		before := make(map[string]bool, len(f.acked))
+		for id := range f.acked {
+			before[id] = true
+		}
+		f.mu.Unlock()
+		at := time.Now()
+		eventually(t, "the others forward what was acknowledged before the kill", func() (bool, string) {
+			there, lost := counts(server.stream(t, client, stream)), 0
+			for id := range before {
+				if there[id] == 0 {
+					lost++
+				}
+			}
+			return lost == 0, fmt.Sprint(lost, " of ", len(before), " are missing")
+		})
+		t.Logf("taken over after %v", time.Since(at).Round(10*time.Millisecond))
+		start(n)
+	}
+	for n := range nodes {
+		flows[n]()
+	}
+	delete(f.other, 0) // no answer: it was being killed
+	if len(f.other) > 0 {
+		t.Errorf("answers other than 200: %v", f.other)
+	}
+	eventually(t, "every acknowledged event is in the stream", func() (bool, string) {
+		lost := f.missing(counts(server.stream(t, client, stream)))
+		return len(lost) == 0, fmt.Sprintf("%d of %d are missing", len(lost), f.count())
+	})
+	t.Logf("%d acknowledged, 0 lost, %d doubled", f.count(), doubled(counts(server.stream(t, client, stream))))
+}
+
+// TestR07_JournalRedisKilled: the Redis that holds the journal is killed ten times under load, without a spill. Providers
+// see 503 meanwhile and send again; nothing acknowledged is lost, and nothing is forwarded twice as long as Redis is back
+// before a lease ends.
+func TestR07_JournalRedisKilled(t *testing.T) {
+	t.Parallel()
+	f, out, r, outage := killRedis(t, sized(10, 100), "")
+	for status := range f.other {
+		if status != http.StatusServiceUnavailable {
+			t.Errorf("answers: %v", f.other)
+		}
+	}
+	complete(t, f, out, r, outage)
+}
+
+// TestR07_Spill: the same with a spill: every answer is 200.
+func TestR07_Spill(t *testing.T) {
+	t.Parallel()
+	f, out, r, outage := killRedis(t, sized(10, 100), fmt.Sprintf(", spill: %q", "sqlite://"+filepath.Join(t.TempDir(), "spill.db")))
+	if len(f.other) > 0 {
+		t.Errorf("answers other than 200: %v", f.other)
+	}
+	complete(t, f, out, r, outage)
+}
+
+// killRedis also gives the longest time that Redis was away.
+func killRedis(t *testing.T, kills int, more string) (_ *flow, file string, _ *running, outage time.Duration) {
+	t.Helper()
+	server := startOwnRedis(t)
+	out := filepath.Join(t.TempDir(), "events")
+	r := serve(t, onRedis(server.url, more, fileAt(out)), func(m *Main) { m.Env = scenarioEnv })
+	f := newFlow()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); f.run(ctx, newSender(t, r.Hooks), 8) }()
+	for range kills {
+		taken := f.count()
+		eventually(t, "events are taken", func() (bool, string) { return f.count() > taken+100, r.stderr.String() })
+		killed := time.Now()
+		server.kill()
+		<-time.After(time.Duration(rand.IntN(400)) * time.Millisecond)
+		server.start(t)
+		outage = max(outage, time.Since(killed))
+		<-time.After(1500 * time.Millisecond) // or it would be one long outage: leases are renewed once a second
+	}
+	taken := f.count()
+	eventually(t, "events are taken again", func() (bool, string) { return f.count() > taken+100, r.stderr.String() })
+	cancel()
+	<-done
+	return f, out, r, outage
+}
+
+// complete waits until all that was acknowledged is in the file, and demands that nothing is there twice, unless the outage
+// was so long that the node had to give its shards up.
+func complete(t *testing.T, f *flow, out string, r *running, outage time.Duration) {
+	t.Helper()
+	eventually(t, "every acknowledged event is forwarded", func() (bool, string) {
+		lost := f.missing(inFiles(t, out))
+		return len(lost) == 0, fmt.Sprintf("%d of %d are missing\n%s", len(lost), f.count(), r.stderr)
+	})
+	twice := doubled(inFiles(t, out))
+	if twice != 0 && outage < 3*time.Second {
+		t.Errorf("%d forwarded twice", twice)
+	}
+	t.Logf("%d acknowledged, 0 lost, %d forwarded twice; away for %v at most; other answers: %v", f.count(), twice, outage.Round(10*time.Millisecond), f.other)
+}
