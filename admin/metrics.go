@@ -21,6 +21,9 @@ type Snapshot struct {
 	JournalBytes int64
 	JournalQueue int
 	JournalLost  int64
+	JournalParts int   // of the journal that this node forwards
+	Spilling     bool  // new events go to the spill
+	SpillWaiting int64 // events that are still to be handed on
 	LogDropped   uint64
 	Destinations []DestinationSnapshot
 	Outbound     []OutboundSnapshot
@@ -42,6 +45,7 @@ type DestinationSnapshot struct {
 	Backlog     int64
 	InFlight    int64
 	Up          bool
+	BreakerOpen bool
 }
 
 // Metrics counts what requests come to, in a registry of its own. Every label value comes from the configuration or from

@@ -17,6 +17,9 @@ var (
 	journalBytes = desc("hookgate_journal_bytes", "Size of the journal's files.")
 	journalQueue = desc("hookgate_journal_queue", "Requests that wait for a commit.")
 	journalLost  = desc("hookgate_journal_missing", "Events that were committed once and were not found at the start: the disk has lost them.")
+	journalParts = desc("hookgate_journal_parts", "Parts of the journal that this node forwards: 1 for a file, its share of the shards on Redis.")
+	spilling     = desc("hookgate_spilling", "1 while new events go to the spill.")
+	spillWaiting = desc("hookgate_spill_waiting", "Spilled events that the journal does not have yet.")
 	logDropped   = desc("hookgate_log_lines_dropped_total", "Log lines dropped because nobody read them fast enough.")
 	delivered    = desc("hookgate_delivered_total", "Events confirmed by the destination since the start.", "destination")
 	failed       = desc("hookgate_delivery_failures_total", "Failed attempts since the start.", "destination")
@@ -24,6 +27,7 @@ var (
 	parked       = desc("hookgate_parked", "Events that wait for another attempt or for an earlier one of their key.", "destination")
 	backlog      = desc("hookgate_backlog", "Events behind the newest one.", "destination")
 	inFlight     = desc("hookgate_in_flight", "Events on their way, not confirmed.", "destination")
+	breakerOpen  = desc("hookgate_breaker_open", "1 while the destination is left alone after failures.", "destination")
 	up           = desc("hookgate_destination_up", "0 while the destination as a whole is in trouble.", "destination")
 
 	outboundWaiting = desc("hookgate_outbound_waiting", "Outbound deliveries that wait for an attempt.", "provider")
@@ -33,8 +37,8 @@ var (
 // Describe and Collect make it a prometheus.Collector.
 func (c snapshotCollector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		journalReady, journalLast, journalBytes, journalQueue, journalLost, logDropped,
-		delivered, failed, deadLetters, parked, backlog, inFlight, up, outboundWaiting, outboundFailed,
+		journalReady, journalLast, journalBytes, journalQueue, journalLost, journalParts, spilling, spillWaiting, logDropped,
+		delivered, failed, deadLetters, parked, backlog, inFlight, breakerOpen, up, outboundWaiting, outboundFailed,
 	} {
 		ch <- d
 	}
@@ -53,6 +57,9 @@ func (c snapshotCollector) Collect(ch chan<- prometheus.Metric) {
 	gauge(journalBytes, float64(s.JournalBytes))
 	gauge(journalQueue, float64(s.JournalQueue))
 	gauge(journalLost, float64(s.JournalLost))
+	gauge(journalParts, float64(s.JournalParts))
+	gauge(spilling, bit(s.Spilling))
+	gauge(spillWaiting, float64(s.SpillWaiting))
 	count(logDropped, s.LogDropped)
 	for _, d := range s.Destinations {
 		count(delivered, d.Delivered, d.Name)
@@ -61,6 +68,7 @@ func (c snapshotCollector) Collect(ch chan<- prometheus.Metric) {
 		gauge(parked, float64(d.Parked), d.Name)
 		gauge(backlog, float64(d.Backlog), d.Name)
 		gauge(inFlight, float64(d.InFlight), d.Name)
+		gauge(breakerOpen, bit(d.BreakerOpen), d.Name)
 		gauge(up, bit(d.Up), d.Name)
 	}
 	for _, o := range s.Outbound {

@@ -1,6 +1,7 @@
 package forward
 
 import (
+	"context"
 	"slices"
 	"strings"
 
@@ -15,6 +16,25 @@ func Matches(m hookgate.Match, e *hookgate.Event) bool {
 		contains(m.Source, e.Source) && !slices.Contains(m.Except, e.Source) &&
 		contains(m.EntityType, e.EntityType) &&
 		(len(m.Type) == 0 || slices.ContainsFunc(m.Type, func(glob string) bool { return Glob(glob, e.Type) }))
+}
+
+// Wants gives what a destination's match and when together say of an event. One that when has no answer for is not wanted:
+// it became a dead letter, and is sent again from there. The error is hookgate.Problems.
+func Wants(s hookgate.DestinationSettings) (func(*hookgate.Event) bool, error) {
+	if s.When == "" {
+		return func(e *hookgate.Event) bool { return Matches(s.Match, e) }, nil
+	}
+	when, problems := newCondition(s.When)
+	if err := problems.Err(); err != nil {
+		return nil, err
+	}
+	return func(e *hookgate.Event) bool {
+		if !Matches(s.Match, e) {
+			return false
+		}
+		holds, _, err := when.holds(context.Background(), e)
+		return err == nil && holds
+	}, nil
 }
 
 func contains(list []string, value string) bool {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -111,10 +112,15 @@ func (r *redisStream) Publish(ctx context.Context, batch []hookgate.Entry) []err
 // buffer only once it has stopped growing.
 func (r *redisStream) build(ctx context.Context, batch []hookgate.Entry, errs []error) []*redis.StringCmd {
 	r.buf, r.ends = r.buf[:0], r.ends[:0]
+	var refused []string // keys whose later entries must wait
 	for i, e := range batch {
-		if len(e.Event.Data) > maxRedisEvent {
+		switch {
+		case slices.Contains(refused, e.Event.PartitionKey):
+			errs[i] = ErrHeld
+		case len(e.Event.Data) > maxRedisEvent:
+			refused = append(refused, e.Event.PartitionKey)
 			errs[i] = &Refusal{Err: hookgate.Errorf(hookgate.TooLarge, "redis-stream: an event of %d bytes, at most %d are sent", len(e.Event.Data), maxRedisEvent)}
-		} else {
+		default:
 			r.buf = e.Event.AppendEnvelope(r.buf)
 		}
 		r.ends = append(r.ends, len(r.buf))

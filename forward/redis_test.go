@@ -78,11 +78,11 @@ func TestRedisWhoseFaultItIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	all := events(3, 3)
+	all := append(events(3, 3), event(4, "k1")) // the last one is of the key of the refused one
 	all[1].Data = make([]byte, 64<<20+1)
 	errs := d.Publish(t.Context(), batchOf(all...))
 	var refusal *forward.Refusal
-	if errs[0] != nil || errs[2] != nil || !errors.As(errs[1], &refusal) {
+	if errs[0] != nil || errs[2] != nil || !errors.As(errs[1], &refusal) || !errors.Is(errs[3], forward.ErrHeld) {
 		t.Errorf("%v", errs)
 	}
 	if n := c.XLen(t.Context(), "ok").Val(); n != 2 {

@@ -149,16 +149,26 @@ func (r *Redis) agree(ctx context.Context) error {
 	return nil
 }
 
+// CheckRedisURL reads a URL as OpenRedis does, without connecting. The error is a hookgate.Problem of the field url.
+func CheckRedisURL(url string) error {
+	c, err := newRedisClient(url, 1, redisTimeout)
+	if err != nil {
+		e := hookgate.AsError(err)
+		return hookgate.Problem{Field: "url", Message: e.Detail, Hint: e.Hint}
+	}
+	return c.Close()
+}
+
 // newRedisClient reads the URL. What is wrong with it is told without its text, which may hold a password.
 func newRedisClient(url string, pool int, read time.Duration) (redis.UniversalClient, error) {
 	scheme, rest, ok := strings.Cut(url, "://")
 	base, kind, _ := strings.Cut(scheme, "+")
 	if !ok || (base != "redis" && base != "rediss") {
-		return nil, hinted("write redis://host:6379/0, redis+sentinel:// or redis+cluster://", "journal: not the URL of a Redis")
+		return nil, hinted("write redis://host:6379/0, redis+sentinel:// or redis+cluster://", "is not the URL of a Redis")
 	}
 	url = base + "://" + rest
 	bad := func() (redis.UniversalClient, error) {
-		return nil, hinted("write redis://[user:password@]host:port/db", "journal: not a URL that the Redis client understands")
+		return nil, hinted("write redis://[user:password@]host:port/db", "is not a URL that the Redis client understands")
 	}
 	off := &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	switch kind {

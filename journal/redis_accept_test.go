@@ -98,7 +98,7 @@ func TestRedisBatch(t *testing.T) {
 			// The request stands once: that of the repetition, which nothing refers to, goes with the next call.
 			accept(t, j, start, part{id: "known"})
 			c := server.client()
-			eventually(t, "one raw request", func() bool {
+			await(t, "one raw request", func() bool {
 				for i := range 3 { // a worker deletes when it sends the next time
 					accept(t, j, start, part{id: "wake" + strconv.Itoa(i)})
 				}
@@ -246,6 +246,8 @@ func TestR16_RedisDuplicateStorm(t *testing.T) {
 	}
 }
 
+const endOfMonitor = "monitor-ends-here-5b1e"
+
 // TestRedisDeclaresKeys listens to what scripts do and demands that they touch no key but those that the call has declared:
 // an undeclared one passes on a single server and fails in a Cluster alone.
 func TestRedisDeclaresKeys(t *testing.T) {
@@ -270,27 +272,28 @@ func TestRedisDeclaresKeys(t *testing.T) {
 			accept(t, j, start.Add(2*time.Hour), part{id: "a"})
 		}
 	}
-	server.do("ECHO", "the end")
+	server.do("ECHO", endOfMonitor)
 	declared := map[string]bool{}
-	scripts, inner := 0, 0
-	for lines.Scan() && !strings.Contains(lines.Text(), "the end") {
+	scripts, inner, last := 0, 0, ""
+	for lines.Scan() && !strings.Contains(lines.Text(), endOfMonitor) {
 		_, rest, _ := strings.Cut(lines.Text(), "] ")
 		words := strings.Split(strings.Trim(rest, `"`), `" "`)
 		switch {
-		case strings.HasPrefix(words[0], "EVAL"):
+		case strings.HasPrefix(strings.ToUpper(words[0]), "EVAL"):
 			n, err := strconv.Atoi(words[2])
 			if err != nil {
 				t.Fatal(err)
 			}
 			clear(declared)
+			last = strings.Join(words[2:], " ")
 			for _, key := range words[3 : 3+n] {
 				declared[key] = true
 			}
 			scripts++
 		case strings.Contains(lines.Text(), " lua] "):
 			inner++
-			if !declared[words[1]] {
-				t.Errorf("%s uses %s, which is not declared", words[0], words[1])
+			if len(words) > 1 && !declared[words[1]] {
+				t.Errorf("%s uses %s, which is not declared by %.300s", words[0], words[1], last)
 			}
 		}
 	}

@@ -114,7 +114,7 @@ func startSentinel(t *testing.T, server *redisServer) (port string) {
 	})
 	sentinel := &redisServer{t: t, port: port}
 	c := sentinel.client()
-	eventually(t, "the Sentinel answers", func() bool { return c.Ping(t.Context()).Err() == nil })
+	await(t, "the Sentinel answers", func() bool { return c.Ping(t.Context()).Err() == nil })
 	return port
 }
 
@@ -218,10 +218,10 @@ func TestR09_RedisMonitor(t *testing.T) {
 			}
 			c.change(server)
 			if c.ready != "" {
-				eventually(t, "not ready", func() bool { err := j.Ready(); return err != nil && strings.Contains(err.Error(), c.ready) })
+				await(t, "not ready", func() bool { err := j.Ready(); return err != nil && strings.Contains(err.Error(), c.ready) })
 			}
 			if c.told != "" {
-				eventually(t, "an operator is told", func() bool { return told.contain(c.told) })
+				await(t, "an operator is told", func() bool { return told.contain(c.told) })
 			}
 			if c.name == "memory nearly out" {
 				req, events := request(start, part{id: "e"})
@@ -231,7 +231,7 @@ func TestR09_RedisMonitor(t *testing.T) {
 				}
 			}
 			c.back(server)
-			eventually(t, "ready again", func() bool { return j.Ready() == nil })
+			await(t, "ready again", func() bool { return j.Ready() == nil })
 			accept(t, j, start, part{id: "after"})
 		})
 	}

@@ -121,7 +121,7 @@ func (p *redisProxy) ask(asked *scripted, b []byte) ([]byte, bool) {
 	p.pass(0)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if bytes.Contains(b, []byte("EVAL")) {
+	if bytes.Contains(b, []byte("EVAL")) { // accept.lua alone is asked for in capitals
 		asked.mu.Lock()
 		asked.yes = true
 		asked.mu.Unlock()

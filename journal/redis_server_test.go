@@ -124,23 +124,12 @@ func startClusterOf(t testing.TB, masters int, options ...string) []*redisServer
 		}
 	}
 	for _, node := range nodes {
-		eventuallyOf(t, "the Cluster comes up", func() bool {
+		await(t, "the Cluster comes up", func() bool {
 			info := fmt.Sprint(node.do("CLUSTER", "INFO"))
 			return strings.Contains(info, "cluster_state:ok") && strings.Contains(info, "cluster_known_nodes:"+strconv.Itoa(masters))
 		})
 	}
 	return nodes
-}
-
-func eventuallyOf(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	ticker := time.NewTicker(5 * time.Millisecond)
-	defer ticker.Stop()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); <-ticker.C {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within twenty seconds: %s", what)
-		}
-	}
 }
 
 func (r *redisServer) clusterURL() string { return "redis+cluster://" + r.addr() }

@@ -8,6 +8,7 @@ import (
 	"github.com/hookgate/hookgate"
 	"github.com/hookgate/hookgate/configs"
 	"github.com/hookgate/hookgate/forward"
+	"github.com/hookgate/hookgate/journal"
 	"github.com/hookgate/hookgate/middleware"
 	"github.com/hookgate/hookgate/normalize"
 	"github.com/hookgate/hookgate/verifiers"
@@ -23,6 +24,7 @@ func rules() configs.Rules {
 			_, err := verifiers.New(s)
 			return err
 		},
+		Journal:      journal.CheckRedisURL,
 		AuthWarnings: verifiers.Warnings,
 		Destination:  forward.Check,
 		Window:       normalize.Window,

@@ -24,14 +24,19 @@ func (p *program) snapshot(logDropped uint64) admin.Snapshot {
 		JournalBytes: kept.FileSize + kept.LogSize,
 		JournalQueue: kept.Queue,
 		JournalLost:  kept.Missing,
+		JournalParts: p.targets.parts(),
 		LogDropped:   logDropped,
+	}
+	if p.journals.spill != nil {
+		spill := p.journals.spill.Stats(ctx)
+		s.Spilling, s.SpillWaiting = spill.Spilling, spill.Waiting
 	}
 	running := p.targets.stats()
 	for _, name := range slices.Sorted(maps.Keys(running)) {
 		r, waits := running[name], kept.Destinations[name]
 		s.Destinations = append(s.Destinations, admin.DestinationSnapshot{
 			Name: name, Delivered: r.Delivered, Failed: r.Failed, DeadLetters: waits.DeadLetters, Parked: waits.Parked,
-			Backlog: waits.Backlog, InFlight: int64(r.InFlight), Up: r.State == forward.Running,
+			Backlog: waits.Backlog, InFlight: int64(r.InFlight), Up: r.State == forward.Running, BreakerOpen: p.targets.breaker(name) == forward.BreakerOpen,
 		})
 	}
 	if p.outbound != nil {

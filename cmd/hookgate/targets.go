@@ -34,6 +34,7 @@ type targets struct {
 // target is one destination and its forwarders, one a part, which share it.
 type target struct {
 	settings    hookgate.DestinationSettings
+	wants       func(*hookgate.Event) bool
 	destination *forward.Shared
 	forwarders  map[int]*forwarding
 	past        forward.Stats // what forwarders that have ended counted
@@ -116,12 +117,16 @@ func (t *targets) warnOfAbandoned(wanted map[string]hookgate.DestinationSettings
 }
 
 func (t *targets) start(s hookgate.DestinationSettings) error {
+	wants, err := forward.Wants(s)
+	if err != nil {
+		return err
+	}
 	d, err := forward.New(s, forward.Options{Stdout: t.stdout, Now: t.now})
 	if err != nil {
 		return err
 	}
 	r := &target{
-		settings: s, destination: forward.Share(d, s, forward.LimitsOf(s.Type)), forwarders: make(map[int]*forwarding),
+		settings: s, wants: wants, destination: forward.Share(d, s, forward.LimitsOf(s.Type)), forwarders: make(map[int]*forwarding),
 		states: &states{log: t.log, name: s.Name, of: make(map[int]forward.Stats)},
 	}
 	t.running[s.Name] = r
@@ -241,6 +246,23 @@ func (t *targets) forwarder(destination string, part int) (*forward.Forwarder, b
 	return r.forwarders[part].forwarder, true
 }
 
+// parts is how many parts of the journal this node has.
+func (t *targets) parts() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.held)
+}
+
+// breaker tells whether a destination is being tried.
+func (t *targets) breaker(destination string) forward.BreakerState {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if r, ok := t.running[destination]; ok {
+		return r.destination.Breaker()
+	}
+	return forward.BreakerClosed
+}
+
 // has tells whether a destination of this name is configured.
 func (t *targets) has(destination string) bool {
 	t.mu.Lock()
@@ -254,8 +276,7 @@ func (t *targets) receivers() []receiver {
 	defer t.mu.Unlock()
 	var all []receiver
 	for _, name := range slices.Sorted(maps.Keys(t.running)) {
-		match := t.running[name].settings.Match
-		all = append(all, receiver{name: name, wants: func(e *hookgate.Event) bool { return forward.Matches(match, e) }})
+		all = append(all, receiver{name: name, wants: t.running[name].wants})
 	}
 	return all
 }
