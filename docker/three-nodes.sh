@@ -22,7 +22,7 @@ for n in 0 1 2; do
 done
 cat <<TEXT
 three nodes take deliveries; to see how they share the work:
-  SPRINKLR_PSK=$SPRINKLR_PSK $dir/hookgate emulate sprinklr --to http://127.0.0.1:$((port + 10))/hooks/care --secret env:SPRINKLR_PSK --duplicate 0.1
+  SPRINKLR_PSK=$SPRINKLR_PSK $dir/hookgate emulate sprinklr --to http://127.0.0.1:$((port + 10))/hooks/care --secret env:SPRINKLR_PSK --events 5000 --rate 1000 --duplicate 0.1
   redis-cli -p $((port + 30)) xlen webhooks
   curl -s http://127.0.0.1:$((port + 1))/metrics | grep hookgate_delivered_total
   kill $(jobs -p | tail -1)    # a node: the others take its part over within seconds
