@@ -18,6 +18,15 @@ import (
 
 var _ hookgate.Journal = (*Redis)(nil)
 
+// ErrUnfit is in every error of OpenRedis that waiting does not mend: the server would lose events, or another is meant.
+var ErrUnfit = errors.New("the server is not fit to hold the journal")
+
+func unfit(err error) error {
+	e := *hookgate.AsError(err)
+	e.Err = ErrUnfit
+	return &e
+}
+
 // RedisOptions are the settings of a journal on Redis. Nodes that share one must agree on Shards and Prefix.
 type RedisOptions struct {
 	// Shards is over how many streams the events are spread, 16 unless set. It is fixed once there is data.
@@ -144,7 +153,7 @@ func (r *Redis) agree(ctx context.Context) error {
 		return unavailable(err)
 	}
 	if there != r.o.Shards {
-		return hinted("set journal.shards to "+strconv.Itoa(there)+", or use another journal.prefix", "the journal on Redis has %d shards, not %d", there, r.o.Shards)
+		return unfit(hinted("set journal.shards to "+strconv.Itoa(there)+", or use another journal.prefix", "the journal on Redis has %d shards, not %d", there, r.o.Shards))
 	}
 	return nil
 }

@@ -66,7 +66,7 @@ func (r *Redis) startMonitor(ctx context.Context) error {
 	}
 	for _, s := range servers {
 		if err := s.refuse(r.o, m.kind == "cluster"); err != nil {
-			return err
+			return unfit(err)
 		}
 	}
 	m.promise(servers)

@@ -270,7 +270,10 @@ func madeUp(t *testing.T) func(string) (string, bool) {
 			return secrets["SALESIQ_PUBLIC_KEY"], true
 		case strings.HasSuffix(name, "_USER"):
 			return "hook:made-up-0123456789", true
-		case strings.HasSuffix(name, "_URL"):
+		case name == "NATS_URL", name == "AMQP_URL", name == "KAFKA_URL":
+			scheme, _, _ := strings.Cut(strings.ToLower(name), "_")
+			return scheme + "://user:made-up@host", true
+		case strings.HasSuffix(name, "_URL"), name == "HOOKGATE_REDIS":
 			return "redis://127.0.0.1:6379/0", true
 		}
 		return "made-up-0123456789abcdef", true

@@ -46,16 +46,36 @@ func openJournals(m *Main, c *configs.Config, log zerolog.Logger) (_ *journals, 
 		connect = func(ctx context.Context) (journal.Primary, error) { return j.openRedis(ctx, m, c.Journal) }
 	}
 	if c.Journal.Spill != "" {
-		j.spill, err = journal.NewSpill(context.Background(), c.Journal.SpillPath(), journal.SpillOptions{
-			Connect: connect, Warn: j.warn, Now: m.Now, MaxSize: int64(c.Journal.MaxSize), MinFree: int64(c.Journal.MinFree),
-		})
-		j.Journal = j.spill
-		return j, err
+		return j, j.openSpill(connect, m, c.Journal)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), redisStart)
 	defer cancel()
 	j.Journal, err = connect(ctx)
 	return j, err
+}
+
+// openSpill puts a spill in front. It can do without the journal for a while, but not with one that would lose events.
+func (j *journals) openSpill(connect func(context.Context) (journal.Primary, error), m *Main, c configs.Journal) (err error) {
+	first := make(chan error, 1) // NewSpill tries once before it returns
+	j.spill, err = journal.NewSpill(context.Background(), c.SpillPath(), journal.SpillOptions{
+		Connect: func(ctx context.Context) (journal.Primary, error) {
+			p, err := connect(ctx)
+			select {
+			case first <- err:
+			default:
+			}
+			return p, err
+		},
+		Warn: j.warn, Now: m.Now, MaxSize: int64(c.MaxSize), MinFree: int64(c.MinFree),
+	})
+	if err != nil {
+		return err
+	}
+	j.Journal = j.spill
+	if err := <-first; errors.Is(err, journal.ErrUnfit) {
+		return err
+	}
+	return nil
 }
 
 func (j *journals) openFile(m *Main, c configs.Journal) (journal.Primary, error) {

@@ -220,3 +220,35 @@ func complete(t *testing.T, f *flow, out string, r *running, outage time.Duratio
 	}
 	t.Logf("%d acknowledged, 0 lost, %d forwarded twice; away for %v at most; other answers: %v", f.count(), twice, outage.Round(10*time.Millisecond), f.other)
 }
+
+// TestUnfitRedis: a Redis that evicts is refused at the start, with a spill or without; one that is away only without.
+func TestUnfitRedis(t *testing.T) {
+	t.Parallel()
+	server := startOwnRedis(t)
+	must(server.client(t).ConfigSet(t.Context(), "maxmemory-policy", "allkeys-lru").Result())(t)
+	dir := t.TempDir()
+	away := "redis://127.0.0.1:" + freePort(t) + "/0"
+	for name, c := range map[string]struct{ url, more, want string }{
+		"evicts":        {server.url, "", "set maxmemory-policy to noeviction"},
+		"evicts, spill": {server.url, ", spill: \"sqlite://" + filepath.Join(dir, "s.db") + "\"", "set maxmemory-policy to noeviction"},
+		"away":          {away, "", "start Redis, or correct journal.url"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			file := filepath.Join(t.TempDir(), "hookgate.yaml")
+			writeFile(t, file, []byte(onRedis(c.url, c.more, fileAt(filepath.Join(dir, "out")))))
+			stderr := new(syncBuffer)
+			m := &Main{Args: []string{"serve", "--config", file}, Env: scenarioEnv, Now: time.Now, Stdout: new(syncBuffer), Stderr: stderr}
+			if code := m.Run(t.Context()); code != exitFailed || !strings.Contains(stderr.String(), c.want) {
+				t.Errorf("ended with %d, want %q:\n%s", code, c.want, stderr)
+			}
+		})
+	}
+	t.Run("away, spill", func(t *testing.T) {
+		t.Parallel()
+		r := serve(t, onRedis(away, ", spill: \"sqlite://"+filepath.Join(dir, "t.db")+"\"", fileAt(filepath.Join(dir, "away"))), func(m *Main) { m.Env = scenarioEnv })
+		if a := newSender(t, r.Hooks).deliver(t.Context(), caseBody(1, 1)); a.outcome != "accepted" {
+			t.Errorf("%v", a)
+		}
+	})
+}
