@@ -149,9 +149,12 @@ func TestRedisSweep(t *testing.T) {
 	t.Parallel()
 	server := startRedis(t)
 	j := openRedis(t, server.url(), journal.RedisOptions{Shards: 1, Compact: true})
-	put := func(at time.Time, n int) {
+	put := func(at time.Time, n int, windows ...time.Duration) {
 		t.Helper()
 		req, events := request(at, part{})
+		for _, window := range windows {
+			events[0].Window = window
+		}
 		events[0].ID = fmt.Sprintf("0000%028x", n) // all in one bucket
 		if _, err := j.Accept(t.Context(), req, events); err != nil {
 			t.Fatal(err)
@@ -168,8 +171,16 @@ func TestRedisSweep(t *testing.T) {
 	if n := size(); n != 1 {
 		t.Errorf("%d markers are left, want 1", n)
 	}
-	if ttl := server.do("PTTL", "hookgate:{0}:b:0000").(int64); ttl < time.Hour.Milliseconds() || ttl > 2*time.Hour.Milliseconds() {
-		t.Errorf("the bucket ends in %d ms", ttl)
+	ends := func(least, most time.Duration) {
+		t.Helper()
+		if ttl := time.Duration(server.do("PTTL", "hookgate:{0}:b:0000").(int64)) * time.Millisecond; ttl < least || ttl > most {
+			t.Errorf("the bucket ends in %s, want %s to %s", ttl, least, most)
+		}
+	}
+	ends(time.Hour, 2*time.Hour)
+	for i, window := range []time.Duration{5 * time.Hour, time.Minute} {
+		put(start.Add(80*time.Minute), 2000+i, window)
+		ends(5*time.Hour, 6*time.Hour)
 	}
 }
 
@@ -321,6 +332,9 @@ func TestRedisEveryPathWrites(t *testing.T) {
 			return count() - before
 		}
 		once := changes(1, "a", "")
+		for _, id := range []string{"a1", "a2", "a3"} { // the first one begins the log
+			once = min(once, changes(1, id, ""))
+		}
 		for i, attempt := range []int{1, 2, 1} {
 			if n := changes(attempt, "a", ""); n == 0 {
 				t.Errorf("compact=%t: duplicate %d writes nothing", compact, i)
@@ -336,13 +350,80 @@ func TestRedisEveryPathWrites(t *testing.T) {
 			t.Errorf("compact=%t: a quarantined part writes nothing", compact)
 		}
 		proxy.cut(1)
-		if n := changes(1, "b", ""); n <= once-1 {
+		if n := changes(1, "b", ""); n <= once {
 			t.Errorf("compact=%t: %d changes with the repetition, %d without", compact, n, once)
 		}
 		proxy.cut(1)
 		if n := changes(2, "b", ""); n < 3 { // marker and history, and then the marker again
 			t.Errorf("compact=%t: the repetition of a duplicate writes nothing", compact)
 		}
+	}
+}
+
+// TestRedisKeysEnd looks at what is kept beside the log: how much, and until when.
+func TestRedisKeysEnd(t *testing.T) {
+	t.Parallel()
+	server := startRedis(t)
+	c := server.client()
+	for _, compact := range []bool{false, true} {
+		t.Run(fmt.Sprintf("compact=%t", compact), func(t *testing.T) {
+			t.Parallel()
+			j := openRedis(t, server.url(), journal.RedisOptions{Shards: 1, Prefix: t.Name(), Compact: compact, Retention: 5 * time.Hour})
+			key := func(pattern string) string {
+				t.Helper()
+				keys, err := c.Keys(t.Context(), t.Name()+":{0}:"+pattern).Result()
+				if err != nil || len(keys) != 1 {
+					t.Fatalf("%s: %q, %v", pattern, keys, err)
+				}
+				return keys[0]
+			}
+			ends := func(pattern string, least, most time.Duration) {
+				t.Helper()
+				if ttl := c.PTTL(t.Context(), key(pattern)).Val(); ttl <= least || ttl > most {
+					t.Errorf("%s ends in %s, want %s to %s", pattern, ttl, least, most)
+				}
+			}
+			marker := "[mb]:*"
+			take := func(at time.Time, window time.Duration) hookgate.Result {
+				t.Helper()
+				req, events := request(at, part{id: "e"})
+				events[0].Window = window
+				results, err := j.Accept(t.Context(), req, events)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return results[0]
+			}
+			take(start, 2*time.Hour)
+			ends(marker, 2*time.Hour, 2*time.Hour+11*time.Minute)
+			for range 70 {
+				take(start.Add(time.Hour), 2*time.Hour)
+			}
+			ends(marker, 2*time.Hour, 2*time.Hour+11*time.Minute)
+			ends("h:*", time.Hour, time.Hour+11*time.Minute)
+			if n := c.LLen(t.Context(), key("h:*")).Val(); n != 63 {
+				t.Errorf("%d copies are kept beside the first, want 63", n)
+			}
+			c.XTrimMaxLen(t.Context(), t.Name()+":{0}:log", 0)
+			if r := take(start, 2*time.Hour); r != (hookgate.Result{Class: hookgate.Replay}) {
+				t.Errorf("when retention has taken the event: %+v", r)
+			}
+			if r := take(start.Add(2*time.Hour), time.Hour); r != (hookgate.Result{Class: hookgate.First, Seq: 2}) {
+				t.Errorf("after the window: %+v", r)
+			}
+			if keys := c.Keys(t.Context(), t.Name()+":{0}:h:*").Val(); len(keys) > 0 {
+				t.Error("copies of the window before are still there")
+			}
+			if compact { // of what is in a bucket the last to end counts
+				ends(marker, 2*time.Hour, 2*time.Hour+11*time.Minute)
+			} else {
+				ends(marker, time.Hour, time.Hour+11*time.Minute)
+			}
+			accept(t, j, start, part{id: "several"}, part{id: "parts"})
+			ends("raw:*", 4*time.Hour, 5*time.Hour)
+			accept(t, j, start, part{id: "several"}, part{id: "parts"})
+			key("raw:*") // still one
+		})
 	}
 }
 
@@ -437,7 +518,7 @@ func BenchmarkRedisMarkers(b *testing.B) {
 				for s := range shards { // only the markers stay
 					server.do("XTRIM", fmt.Sprintf("hookgate:{%d}:log", s), "MAXLEN", 0)
 				}
-				server.do("EVAL", `for _, k in ipairs(redis.call('KEYS', '*:raw:*')) do redis.call('DEL', k) end`, 0)
+				server.do("EVAL", `for _, k in ipairs(redis.call('KEYS', '*:raw:*')) do redis.call('DEL', k) end return 1`, 0)
 				b.ReportMetric(float64(used()-before)/float64(b.N), "bytes/marker")
 			})
 		}

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/hookgate/hookgate/journal"
 	"github.com/redis/go-redis/v9"
@@ -94,13 +93,14 @@ func moveSlot(t *testing.T, nodes []*redisServer, key string) {
 	idOf := func(r *redisServer) string { return r.do("CLUSTER", "MYID").(string) }
 	to.do("CLUSTER", "SETSLOT", slot, "IMPORTING", idOf(from))
 	from.do("CLUSTER", "SETSLOT", slot, "MIGRATING", idOf(to))
+	before := from.answered("TRYAGAIN") + to.answered("TRYAGAIN")
+	await(t, "callers meet the slot on its way", func() bool { return from.answered("TRYAGAIN")+to.answered("TRYAGAIN") > before })
 	for {
 		keys := from.do("CLUSTER", "GETKEYSINSLOT", slot, 20).([]any)
 		if len(keys) == 0 {
 			break
 		}
 		from.do(append([]any{"MIGRATE", "127.0.0.1", to.port, "", 0, 5000, "KEYS"}, keys...)...)
-		<-time.After(time.Millisecond) // callers meet the slot on its way
 	}
 	to.do("CLUSTER", "SETSLOT", slot, "NODE", idOf(to))
 	from.do("CLUSTER", "SETSLOT", slot, "NODE", idOf(to))

@@ -145,7 +145,7 @@ func (s *redisServer) refuse(o RedisOptions, cluster bool) error {
 		return hinted("set journal.replicas to 0 and min-replicas-to-write on the Cluster's nodes", "journal: waiting for replicas does not work in a Cluster")
 	case s.role != "master":
 		return hinted("name the master in journal.url, or use redis+sentinel://", "journal: this Redis is a replica")
-	case s.policy != "" && s.policy != "noeviction":
+	case s.evicts():
 		return hinted("set maxmemory-policy to noeviction", "journal: Redis has the maxmemory-policy %s and would throw away what was acknowledged", s.policy)
 	case !s.appendOnly && s.configured && s.save == "" && !o.AllowLoss:
 		return hinted("set appendonly yes, and appendfsync always where nothing may be lost; or set journal.allow_loss",
@@ -153,6 +153,8 @@ func (s *redisServer) refuse(o RedisOptions, cluster bool) error {
 	}
 	return nil
 }
+
+func (s *redisServer) evicts() bool { return s.policy != "" && s.policy != "noeviction" }
 
 func errNoCluster() error {
 	return hinted("use redis:// or redis+sentinel://", "journal: this Redis is no Cluster")
@@ -244,7 +246,7 @@ func errUnreadable(err error) error {
 	var answer redis.Error
 	answered := errors.As(err, &answer)
 	if answered && strings.Contains(answer.Error(), "cluster support disabled") {
-		return errNoCluster()
+		return unfit(errNoCluster())
 	}
 	e := redisError(err)
 	if !answered {

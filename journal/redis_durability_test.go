@@ -3,6 +3,7 @@ package journal_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -175,6 +176,9 @@ func TestRedisRefused(t *testing.T) {
 					t.Errorf("%q does not say %q", err, want)
 				}
 			}
+			if away := strings.Contains(c.name, "away") || c.name == "silent" || c.name == "wrong password"; errors.Is(err, journal.ErrUnfit) == away {
+				t.Errorf("%q is marked wrongly as what waiting does not mend", err)
+			}
 			if strings.Contains(err.Error(), secret) {
 				t.Errorf("%q holds the password", err)
 			}
@@ -186,25 +190,26 @@ func TestRedisRefused(t *testing.T) {
 func TestR09_RedisMonitor(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		name   string
-		change func(*redisServer)
-		ready  string // what readiness says
-		told   string
-		back   func(*redisServer)
+		name    string
+		change  func(*redisServer)
+		ready   string // what readiness says
+		told    string
+		refuses string // the hint with which events are refused
+		back    func(*redisServer)
 	}{
-		{"evicting policy", func(r *redisServer) { r.do("CONFIG", "SET", "maxmemory-policy", "allkeys-lru") }, "allkeys-lru", "allkeys-lru",
+		{"evicting policy", func(r *redisServer) { r.do("CONFIG", "SET", "maxmemory-policy", "allkeys-lru") }, "allkeys-lru", "allkeys-lru", "noeviction",
 			func(r *redisServer) { r.do("CONFIG", "SET", "maxmemory-policy", "noeviction") }},
-		{"replica", func(r *redisServer) { r.do("REPLICAOF", "127.0.0.1", "1") }, "is a replica", "is a replica",
+		{"replica", func(r *redisServer) { r.do("REPLICAOF", "127.0.0.1", "1") }, "is a replica", "is a replica", "",
 			func(r *redisServer) { r.do("REPLICAOF", "NO", "ONE") }},
-		{"killed", func(r *redisServer) { r.kill() }, "does not answer", "", func(r *redisServer) { r.restart() }},
+		{"killed", func(r *redisServer) { r.kill() }, "does not answer", "", "", func(r *redisServer) { r.restart() }},
 		{"weaker after a restart", func(r *redisServer) {
 			r.kill()
 			r.args = append(r.args, "--appendfsync", "no")
 			r.restart()
-		}, "", "can lose the last half minute", func(*redisServer) {}},
-		{"memory short", func(r *redisServer) { r.do("CONFIG", "SET", "maxmemory", used(r)*100/78) }, "", "of its maxmemory",
+		}, "", "can lose the last half minute", "", func(*redisServer) {}},
+		{"memory short", func(r *redisServer) { r.do("CONFIG", "SET", "maxmemory", used(r)*100/78) }, "", "of its maxmemory", "",
 			func(r *redisServer) { r.do("CONFIG", "SET", "maxmemory", 0) }},
-		{"memory nearly out", func(r *redisServer) { r.do("CONFIG", "SET", "maxmemory", used(r)*100/92) }, "of its maxmemory", "of its maxmemory",
+		{"memory nearly out", func(r *redisServer) { r.do("CONFIG", "SET", "maxmemory", used(r)*100/92) }, "of its maxmemory", "of its maxmemory", "maxmemory",
 			func(r *redisServer) { r.do("CONFIG", "SET", "maxmemory", 0) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -223,10 +228,10 @@ func TestR09_RedisMonitor(t *testing.T) {
 			if c.told != "" {
 				await(t, "an operator is told", func() bool { return told.contain(c.told) })
 			}
-			if c.name == "memory nearly out" {
+			if c.refuses != "" {
 				req, events := request(start, part{id: "e"})
 				_, err := j.Accept(t.Context(), req, events)
-				if e := hookgate.AsError(err); err == nil || !strings.Contains(e.Hint, "maxmemory") || e.RetryAfter != 30*time.Second || strings.Contains(e.Error(), "OOM") {
+				if e := hookgate.AsError(err); err == nil || e.Code != hookgate.Unavailable || !strings.Contains(e.Hint, c.refuses) || e.RetryAfter == 0 || strings.Contains(e.Error(), "OOM") {
 					t.Errorf("%v", err)
 				}
 			}

@@ -47,7 +47,7 @@ func redisTroubleOf(err error) redisTrouble {
 
 // redisHints say what an operator can do about what a server answers, by its first word.
 var redisHints = map[string]string{
-	"OOM":         "give Redis more maxmemory, or shorten retention and windows; journal.compact needs less for each window",
+	"OOM":         "give Redis more maxmemory, or shorten retention and windows; journal.markers: compact needs less for every remembered event",
 	"MISCONF":     "Redis cannot write its own file: look at its disk and its log",
 	"NOREPLICAS":  "Redis misses replicas (min-replicas-to-write): see whether they run and follow",
 	"READONLY":    "this Redis is a replica: name the master, or use redis+sentinel://",

@@ -133,7 +133,7 @@ func (s *sender) checkIn(t *testing.T, read func(stream string) ([]redis.XMessag
 	for _, id := range s.doubles {
 		t.Errorf("%s was called a duplicate when it came first", id)
 	}
-	if s.slowest > 3*time.Second+time.Second { // a second for a busy machine
+	if s.slowest > 3*time.Second+3*time.Second { // the bound, and as much again for a busy machine
 		t.Errorf("an answer took %s", s.slowest)
 	}
 	t.Logf("%d taken, %d refusals, the slowest answer after %s", s.taken.Load(), s.refused.Load(), s.slowest)
@@ -281,7 +281,7 @@ func TestR09_RedisCommands(t *testing.T) {
 		}},
 		"READONLY for a moment": {during: func(r *redisServer) {
 			r.do("REPLICAOF", "127.0.0.1", "1")
-			<-time.After(200 * time.Millisecond)
+			await(r.t, "callers meet it", func() bool { return r.answered("READONLY") > 3 })
 			r.do("REPLICAOF", "NO", "ONE")
 		}},
 		"CLIENT KILL": {during: func(r *redisServer) { r.do("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes") }},
@@ -358,7 +358,7 @@ func TestRedisQueueFull(t *testing.T) {
 	t.Parallel()
 	server := startRedis(t)
 	proxy := newRedisProxy(t, server.addr())
-	j := openRedis(t, proxy.url(), journal.RedisOptions{Shards: 1})
+	j := openRedis(t, proxy.url(), journal.RedisOptions{Shards: 2})
 	accept(t, j, start, part{id: "before"})
 	proxy.swallow()
 	var wg sync.WaitGroup
@@ -388,8 +388,12 @@ func TestRedisQueueFull(t *testing.T) {
 		t.Errorf("with the breaker open: %+v", err)
 	}
 	proxy.heal()
-	await(t, "accepting again", func() bool {
-		req, events := request(start, part{id: "after"})
+	await(t, "accepting again, although what tries it has calls of several shards", func() bool {
+		parts := make([]part, 10)
+		for i := range parts {
+			parts[i].id = "after" + strconv.Itoa(i)
+		}
+		req, events := request(start, parts...)
 		_, err := j.Accept(t.Context(), req, events)
 		return err == nil
 	})
@@ -407,10 +411,17 @@ func TestRedisReplica(t *testing.T) {
 	if err := j.Ready(); err != nil {
 		t.Error(err)
 	}
-	for i := range 5 {
-		if r := accept(t, j, start, part{id: strconv.Itoa(i)})[0]; !r.New() {
-			t.Errorf("%+v", r)
+	taken := func(id string) (r hookgate.Result, ok bool) {
+		req, events := request(start, part{id: id})
+		results, err := j.Accept(t.Context(), req, events)
+		if err != nil {
+			return r, false
 		}
+		return results[0], true
+	}
+	for i := range 5 {
+		// A replica that has just begun to follow, and a busy machine, may take longer than an answer waits.
+		await(t, "an answer", func() bool { _, ok := taken(strconv.Itoa(i)); return ok })
 		if n := replica.do("XLEN", "hookgate:{0}:log").(int64); n != int64(i+1) {
 			t.Errorf("after %d answers the replica has %d", i+1, n)
 		}
@@ -423,9 +434,8 @@ func TestRedisReplica(t *testing.T) {
 	await(t, "not ready", func() bool { return j.Ready() != nil })
 	replica.restart()
 	await(t, "the retry is answered", func() bool {
-		req, events := request(start, part{id: "alone"})
-		results, err := j.Accept(t.Context(), req, events)
-		return err == nil && results[0] == (hookgate.Result{Class: hookgate.Replay, Seq: 6})
+		r, ok := taken("alone")
+		return ok && r == (hookgate.Result{Class: hookgate.Replay, Seq: 6})
 	})
 }
 

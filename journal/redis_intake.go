@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	mathrand "math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -104,8 +105,8 @@ func newGate() *gate {
 	})}
 }
 
-// enter refuses while the server does not answer. After a pause one call is the trial.
-func (g *gate) enter(c *call) bool {
+// enter refuses while the server does not answer. After a pause one request is the trial, with all its calls.
+func (g *gate) enter(a *acceptance, c *call) bool {
 	switch g.breaker.State() {
 	case gobreaker.StateClosed:
 		return true
@@ -114,6 +115,7 @@ func (g *gate) enter(c *call) bool {
 			c.trial = g
 			return true
 		}
+		return slices.ContainsFunc(a.calls, func(other *call) bool { return other.trial == g })
 	case gobreaker.StateOpen:
 	}
 	return false
@@ -130,9 +132,9 @@ func (i *redisIntake) enqueue(a *acceptance) error {
 		return errClosed()
 	}
 	for _, c := range a.calls {
-		if !i.gates[c.shard.id].enter(c) {
+		if g := i.gates[c.shard.id]; !g.enter(a, c) {
 			leave(a.calls)
-			return i.gates[c.shard.id].away()
+			return g.away()
 		}
 	}
 	n := int64(len(a.calls))

@@ -135,7 +135,9 @@ func (m *redisMonitor) judge(servers []redisServer) {
 	for _, s := range servers {
 		switch err := s.refuse(m.r.o, m.kind == "cluster"); {
 		case err != nil:
-			problem = err
+			if problem = err; s.evicts() {
+				refusal = err
+			}
 		case s.loading:
 			problem = hinted("it goes on by itself", "journal: Redis still reads its file")
 		case s.writeFailed:
@@ -151,8 +153,7 @@ func (m *redisMonitor) judge(servers []redisServer) {
 	if fullest >= memoryRefuses {
 		e := hookgate.Errorf(hookgate.Unavailable, "journal: Redis uses %d %% of its maxmemory", fullest)
 		e.Hint, e.RetryAfter = redisHints["OOM"], retryLater
-		refusal = e
-		if problem == nil {
+		if refusal = e; problem == nil {
 			problem = e
 		}
 	}
@@ -167,7 +168,9 @@ func asProblem(err error) *hookgate.Error {
 	if err == nil {
 		return nil
 	}
-	return redisError(err)
+	e := *redisError(err)
+	e.RetryAfter = max(e.RetryAfter, retrySoon)
+	return &e
 }
 
 // tell warns once, when something begins to be so.

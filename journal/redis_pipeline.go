@@ -48,7 +48,6 @@ func (p *pipeline) run(calls []*call, eval bool) {
 		if eval {
 			c.args[0], c.args[1] = "EVAL", acceptScript
 		}
-		c.tries++
 		p.cmds = append(p.cmds, pipe.Do(ctx, c.args...))
 	}
 	for range min(len(p.spare), maxSpare) {

@@ -105,6 +105,14 @@ func (r *redisServer) do(args ...any) any {
 	return v
 }
 
+// answered counts the errors of a kind that the server has given.
+func (r *redisServer) answered(kind string) (n int) {
+	r.t.Helper()
+	_, text, _ := strings.Cut(fmt.Sprint(r.do("INFO", "errorstats")), "errorstat_"+kind+":count=")
+	_, _ = fmt.Sscan(text, &n)
+	return n
+}
+
 // startCluster starts a Cluster of one node, which minds slots as a larger one does.
 func startCluster(t testing.TB, options ...string) *redisServer {
 	return startClusterOf(t, 1, options...)[0]

@@ -129,11 +129,11 @@ func (w *redisWorker) round(batch []*call) {
 	w.exec(calls, false)
 	w.again = w.again[:0]
 	for _, c := range calls {
-		trouble := redisTroubleOf(c.err)
-		if trouble == unknownToAll && c.tries == 1 {
-			c.about[aboutAgain] = 1
-		}
-		if trouble == noScript || (trouble == unknownToAll && c.tries == 1) {
+		switch trouble := redisTroubleOf(c.err); {
+		case trouble == unknownToAll && !c.lost:
+			c.lost, c.about[aboutAgain] = true, 1
+			w.again = append(w.again, c)
+		case trouble == noScript:
 			w.again = append(w.again, c)
 		}
 	}
@@ -222,7 +222,7 @@ func (w *redisWorker) tell(calls []*call) {
 	for _, want := range []redisTrouble{unknownToAll, notNow} {
 		for _, c := range calls {
 			g := w.i.gates[c.shard.id]
-			if done := w.report[g]; done != nil && redisTroubleOf(c.err) == want && c.tries > 0 {
+			if done := w.report[g]; done != nil && redisTroubleOf(c.err) == want {
 				why := c.err
 				g.why.Store(&why)
 				done(c.err)
