@@ -81,8 +81,8 @@ func (l *loader) checkRedis(j Journal, url string) {
 
 // What a remembered event takes in Redis, in bytes, measured; and what a source is taken to send where its rate is unknown.
 const (
-	plainMarker   = 200
-	compactMarker = 80
+	plainMarker   = 177
+	compactMarker = 62
 	assumedRate   = 10 // a second
 	muchMemory    = 4 << 30
 )

@@ -188,6 +188,7 @@ func newRedisClient(url string, pool int, read time.Duration) (redis.UniversalCl
 		}
 		o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = redisDial, read, redisTimeout, redisTimeout
 		o.MaxRetries, o.DialerRetries, o.ContextTimeoutEnabled, o.DisableIdentity = -1, 1, true, true
+		o.OnConnect = mendFile
 		o.PoolSize, o.MaintNotificationsConfig = pool, off
 		return redis.NewClient(o), nil
 	case "cluster":
@@ -197,6 +198,7 @@ func newRedisClient(url string, pool int, read time.Duration) (redis.UniversalCl
 		}
 		o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = redisDial, read, redisTimeout, redisTimeout
 		o.MaxRetries, o.DialerRetries, o.ContextTimeoutEnabled, o.DisableIdentity = -1, 1, true, true
+		o.OnConnect = mendFile
 		o.PoolSize, o.MaintNotificationsConfig = pool, off
 		return redis.NewClusterClient(o), nil
 	case "sentinel":
@@ -206,6 +208,7 @@ func newRedisClient(url string, pool int, read time.Duration) (redis.UniversalCl
 		}
 		o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = redisDial, read, redisTimeout, redisTimeout
 		o.MaxRetries, o.DialerRetries, o.ContextTimeoutEnabled, o.DisableIdentity = -1, 1, true, true
+		o.OnConnect = mendFile
 		o.PoolSize = pool
 		return redis.NewFailoverClient(o), nil
 	}
