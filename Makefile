@@ -33,6 +33,7 @@ tools: ## make sure that the programs are there that the tests start
 .PHONY: soak
 soak: tools ## the scenarios at their real length, such as Redis away for a minute
 	HOOKGATE_TEST_LONG=1 go test -count=1 -timeout 30m -v -run 'TestR[0-9]' ./cmd/hookgate
+	HOOKGATE_TEST_LONG=1 go test -count=1 -timeout 60m -v -run TestR12_NeighboursUnmoved ./forward
 
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck

@@ -13,12 +13,16 @@ export HOOKGATE_REDIS=redis://127.0.0.1:$((port + 30))/0
 go build -o "$dir/hookgate" ./cmd/hookgate
 config=$PWD/docker/three-nodes.yaml
 redis-server --port $((port + 30)) --bind 127.0.0.1 --dir "$dir" --appendonly yes --appendfsync always --save '' >"$dir/redis.log" &
-until redis-cli -p $((port + 30)) ping >/dev/null 2>&1; do sleep 0.1; done
+waiting() { # for a program that must not end meanwhile, because its port is taken, say
+  kill -0 $! 2>/dev/null || { echo "$1 does not start; is its port free? HOOKGATE_PORT=18080 chooses others" >&2; exit 1; }
+  sleep 0.1
+}
+until redis-cli -p $((port + 30)) ping >/dev/null 2>&1; do waiting redis-server; done
 for n in 0 1 2; do
   mkdir "$dir/node$n"
   at=$((port + 10 * n))
   (cd "$dir/node$n" && exec "$dir/hookgate" serve --config "$config" --listen 127.0.0.1:$at --admin 127.0.0.1:$((at + 1))) &
-  until curl -fs "http://127.0.0.1:$((at + 1))/readyz" >/dev/null; do sleep 0.1; done
+  until curl -fs "http://127.0.0.1:$((at + 1))/readyz" >/dev/null; do waiting "node $n"; done
 done
 cat <<TEXT
 three nodes take deliveries; to see how they share the work:

@@ -3,7 +3,7 @@
 -- Every path writes, a duplicate's too: WAIT and WAITAOF cover what their own connection has written, and nothing else.
 --
 -- KEYS: log, epoch, quarantine, raw request; then of every event its marker (in the compact form its bucket) and its copies.
--- ARGV: the call, the epoch's text, the raw head, the raw body, the raw request's name; then of every event what it is, its
+-- ARGV: the call, what the epoch's text begins with, the raw head, the raw body, the raw request's name; then of every event what it is, its
 -- head, its payload where that is no part of the raw body, and the reason where it is quarantined.
 -- The answer has six bytes of every event: class and conflict in one, the sequence number in five.
 
@@ -199,7 +199,7 @@ for i = 1, (#KEYS - 4) / 2 do
     else
       seq = append(KEYS[1], head, data, off, len)
       if seq == 1 then
-        redis.call('SET', KEYS[2], ARGV[2], 'NX')
+        redis.call('SET', KEYS[2], ARGV[2] .. token, 'NX') -- another text each time that the journal is emptied
       end
     end
     mark(key, id, pack(seq, ends, digest, own, attempt, attempt, 1, with('', attempt)), ends)

@@ -1,17 +1,19 @@
 #!lua flags=allow-oom
 -- Makes destinations known to a shard and notes that a node has them configured.
 -- KEYS: cursors, seen, epoch, log, reset, lease. ARGV: the epoch that the node knows or '', a new one, destinations.
--- Answer: the epoch, and 1 if it is not the one that the node knew: then somebody has emptied the shard, and what the
--- node's destinations were to get begins at 0 and not at the present end. A node that started after that may have entered
--- them at the end before; the first node that knows better corrects it, and takes the lease from whoever went by it.
+-- Answer: the epoch, and 1 if somebody has emptied the shard: then what the node's destinations were to get begins at 0 and
+-- not at the present end. It shows in an epoch that is not the one that the node knew, or that began with an accepted event
+-- and not here. A node that started after that may have entered them at the end before; the first node that knows better
+-- corrects it, and takes the lease from whoever went by it.
 local epoch = redis.call('GET', KEYS[3])
 if not epoch then
   epoch = ARGV[2]
   redis.call('SET', KEYS[3], epoch)
 end
 local emptied = ARGV[1] ~= '' and ARGV[1] ~= epoch
-local first = emptied and redis.call('GET', KEYS[5]) ~= epoch
+local first = (emptied or string.sub(epoch, 1, 9) == 'accepted:') and redis.call('GET', KEYS[5]) ~= epoch
 if first then
+  emptied = true
   redis.call('SET', KEYS[5], epoch)
   redis.call('DEL', KEYS[6])
 end

@@ -65,6 +65,8 @@ type Redis struct {
 	client redis.UniversalClient // for what is answered at once
 	waits  redis.UniversalClient // for blocking reads, each of which takes a connection
 
+	patience time.Duration // with the end of the work on a shard; only tests change it
+
 	intake  *redisIntake
 	monitor *redisMonitor
 	stop    chan struct{}
@@ -89,7 +91,7 @@ type Shard struct {
 // further ?addr=; rediss, with an s, is TLS.
 func OpenRedis(ctx context.Context, url string, o RedisOptions) (*Redis, error) {
 	o = o.withDefaults()
-	r := &Redis{o: o, stop: make(chan struct{})}
+	r := &Redis{o: o, stop: make(chan struct{}), patience: giveUpWithin}
 	var err error
 	if r.client, err = newRedisClient(url, 32, redisTimeout); err != nil {
 		return nil, err
@@ -208,7 +210,6 @@ func newRedisClient(url string, pool int, read time.Duration) (redis.UniversalCl
 		}
 		o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = redisDial, read, redisTimeout, redisTimeout
 		o.MaxRetries, o.DialerRetries, o.ContextTimeoutEnabled, o.DisableIdentity = -1, 1, true, true
-		o.OnConnect = mendFile
 		o.PoolSize = pool
 		return redis.NewFailoverClient(o), nil
 	}

@@ -105,3 +105,33 @@ func moveSlot(t *testing.T, nodes []*redisServer, key string) {
 	to.do("CLUSTER", "SETSLOT", slot, "NODE", idOf(to))
 	from.do("CLUSTER", "SETSLOT", slot, "NODE", idOf(to))
 }
+
+// TestRedisHistoryOfPart: while a part of the Cluster does not answer, an event of that part is not said to be unknown.
+func TestRedisHistoryOfPart(t *testing.T) {
+	t.Parallel()
+	nodes := startClusterOf(t, 3)
+	j := openRedis(t, nodes[0].clusterURL(), journal.RedisOptions{Shards: 12})
+	var ids []string
+	for p := range 24 {
+		req, events := request(start, part{id: strconv.Itoa(p)})
+		events[0].PartitionKey = strconv.Itoa(p)
+		if _, err := j.Accept(t.Context(), req, events); err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, events[0].ID)
+	}
+	first := nodes[0].do("CLUSTER", "KEYSLOT", "hookgate:{0}:log").(int64) // its answer comes first, and is that there is nothing
+	nodes[(first*3/16384+1)%3].kill()
+	failed := 0
+	for _, id := range ids {
+		switch _, ok, err := j.History(t.Context(), id); {
+		case err != nil:
+			failed++
+		case !ok:
+			t.Errorf("%s is said to be unknown", id)
+		}
+	}
+	if failed == 0 {
+		t.Error("no event was in the part that is away")
+	}
+}

@@ -72,6 +72,8 @@ func (h *hold) run(start func(*Shard) (stop func())) {
 	stop := start(h.shard)
 	select {
 	case <-h.leave:
+		late := time.AfterFunc(h.shard.r.patience, h.lose)
+		defer late.Stop()
 	case <-h.ctx.Done():
 	}
 	stop()

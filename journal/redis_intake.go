@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"crypto/rand"
 	"crypto/sha1"
 	"encoding/hex"
 	"errors"
@@ -26,7 +25,6 @@ type redisIntake struct {
 	names    []shardNames
 	classes  []hookgate.Class
 	sha      string
-	epoch    string
 	workers  []*redisWorker
 	gates    []*gate // of every shard; without a Cluster the same for all
 	counters counters
@@ -60,7 +58,7 @@ var errExpired = errors.New("not now, for too long")
 
 // startIntake starts the workers.
 func (r *Redis) startIntake() {
-	i := &redisIntake{o: r.o, client: r.client, patient: r.client, monitor: r.monitor, classes: hookgate.Classes(), epoch: rand.Text()}
+	i := &redisIntake{o: r.o, client: r.client, patient: r.client, monitor: r.monitor, classes: hookgate.Classes()}
 	_, i.cluster = r.client.(*redis.ClusterClient)
 	if one, ok := r.client.(*redis.Client); ok {
 		i.patient = one.WithTimeout(diskWait + redisTimeout)

@@ -483,3 +483,19 @@ func TestRedisEmptiedUnseen(t *testing.T) {
 	share(t, openRedis(t, server.url(), o), c.start)
 	c.check(t, accepted)
 }
+
+// TestRedisStopStuck: a node whose work on a shard does not end cannot keep the shard from the others for ever.
+func TestRedisStopStuck(t *testing.T) {
+	t.Parallel()
+	server := startRedis(t)
+	o := journal.RedisOptions{Prefix: "p", Shards: 1, Node: "b", Destinations: []string{"d"}}
+	letGo := make(chan struct{})
+	stuck := openRedis(t, server.url(), o)
+	stuck.SetPatience(100 * time.Millisecond)
+	one := share(t, stuck, func(*journal.Shard) func() { return func() { <-letGo } })
+	t.Cleanup(func() { close(letGo) })
+	await(t, "the first has it", func() bool { return len(one.holding()) == 1 })
+	o.Node = "a" // the shard is the first node's by name
+	two := share(t, openRedis(t, server.url(), o), nil)
+	await(t, "the second has it", func() bool { return len(two.holding()) == 1 })
+}

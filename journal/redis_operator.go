@@ -172,7 +172,7 @@ func (r *Redis) History(ctx context.Context, id string) (h History, ok bool, err
 		return h, false, err
 	}
 	markers, copies := make([]*redis.StringCmd, len(r.shards)), make([]*redis.StringSliceCmd, len(r.shards))
-	_, err = r.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+	_, _ = r.client.Pipelined(ctx, func(p redis.Pipeliner) error { // each answer has its own error
 		for i, s := range r.shards {
 			if key, field := s.markerKey(binary); field == "" {
 				markers[i] = p.Get(ctx, key)
@@ -183,15 +183,19 @@ func (r *Redis) History(ctx context.Context, id string) (h History, ok bool, err
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, redis.Nil) {
-		return h, false, redisError(err)
-	}
 	for i, s := range r.shards {
-		if markers[i].Err() == nil {
-			return s.history(ctx, markers[i].Val(), copies[i].Val())
+		value, missing := markers[i].Result()
+		list, failed := copies[i].Result()
+		switch {
+		case missing == nil && failed == nil:
+			return s.history(ctx, value, list)
+		case missing != nil && !errors.Is(missing, redis.Nil):
+			err = redisError(missing)
+		case failed != nil:
+			err = redisError(failed)
 		}
 	}
-	return h, false, nil
+	return h, false, err // a shard that does not answer may have it
 }
 
 func (s *Shard) history(ctx context.Context, value string, copies []string) (h History, ok bool, err error) {

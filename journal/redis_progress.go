@@ -16,6 +16,9 @@ import (
 // maxAsked bounds the replays that wait for one destination in one shard.
 const maxAsked = 10_000
 
+// ErrNoRoom is what Ask says when so many replays wait already that these do not fit in.
+var ErrNoRoom = errors.New("no room for more replays")
+
 //go:embed enter.lua
 var enterLua string
 
@@ -41,17 +44,6 @@ func (d *redisDestinations) names() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.all
-}
-
-func (d *redisDestinations) add(name string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, n := range d.all {
-		if n == name {
-			return
-		}
-	}
-	d.all = append(d.all[:len(d.all):len(d.all)], name)
 }
 
 // SetDestinations replaces the list of this node's destinations, whose unfinished deliveries retention spares, and enters
@@ -161,7 +153,6 @@ func (s *Shard) Progress(ctx context.Context, destination string) (hookgate.Prog
 			return hookgate.Progress{}, err
 		}
 		if errors.Is(cursor.Err(), redis.Nil) && !entered {
-			s.r.destinations.add(destination)
 			if err := s.r.enter(ctx, []*Shard{s}, []string{destination}); err != nil {
 				return hookgate.Progress{}, err
 			}
@@ -213,7 +204,8 @@ func (s *Shard) Record(ctx context.Context, destination string, step hookgate.St
 }
 
 // Ask has deliveries sent again by whoever holds the shard, each before the later ones of its key; it need not be this
-// node. They wait until a Record says that they are taken over, and retention spares their events.
+// node. They wait until a Record says that they are taken over, and retention spares their events. At most 10,000 wait in a shard
+// for one destination; ErrNoRoom means that none of these was added.
 func (s *Shard) Ask(ctx context.Context, destination string, replays []hookgate.Parked) error {
 	args := make([]any, 0, 2+2*len(replays))
 	args = append(args, destination, maxAsked)
@@ -232,7 +224,7 @@ func (s *Shard) Ask(ctx context.Context, destination string, replays []hookgate.
 	case n == -1:
 		return hookgate.Errorf(hookgate.InternalMistake, "destination %q is not known to the journal", destination)
 	case n < 0:
-		e := hookgate.Errorf(hookgate.Unavailable, "more than %d replays would wait for destination %q in shard %d", maxAsked, destination, s.id)
+		e := hookgate.Errorf(hookgate.Unavailable, "%w: more than %d would wait for destination %q in shard %d", ErrNoRoom, maxAsked, destination, s.id)
 		e.Hint, e.RetryAfter = "ask for fewer at once, or wait until those are sent", retryLater
 		return e
 	}

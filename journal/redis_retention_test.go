@@ -266,3 +266,25 @@ func TestRedisRetentionUnderPressure(t *testing.T) {
 		t.Errorf("a record that makes room: %v", err)
 	}
 }
+
+// TestRedisRetentionOfStrangers: who asks how far a destination is does not make it one of this node's, for which events
+// would be kept as long as the node runs.
+func TestRedisRetentionOfStrangers(t *testing.T) {
+	t.Parallel()
+	server := startRedis(t, "--appendfsync", "no")
+	clock := newTimepiece()
+	j := openStore(t, server.url(), journal.RedisOptions{Now: clock.Now, Retention: time.Hour, Destinations: []string{"d"}, Prefix: "p"})
+	if _, err := j.Progress(t.Context(), "failed"); err != nil {
+		t.Fatal(err)
+	}
+	server.do("HSET", "p:{0}:seen", "failed", 1) // long ago
+	accept(t, j, start, part{id: "a"})
+	if err := j.Record(t.Context(), "d", hookgate.Step{Cursor: 1}); err != nil {
+		t.Fatal(err)
+	}
+	clock.advance(2 * time.Hour)
+	await(t, "it is gone", func() bool {
+		entries, err := j.shard.Scan(t.Context(), 0, 1)
+		return err == nil && len(entries) == 0
+	})
+}

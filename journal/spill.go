@@ -355,12 +355,5 @@ func (s *Spill) Close() error {
 
 // sleep waits about d, or until ctx ends; then it is false. Nodes that were cut off together do not come back together.
 func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d*3/4 + rand.N(d/2+1))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return rest(ctx, d*3/4+rand.N(d/2+1))
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -38,8 +39,13 @@ const (
 func follow(p held, name string, f *forward.Forwarder, log zerolog.Logger) *forwarding {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &forwarding{forwarder: f, cancel: cancel, done: make(chan struct{})}
+	var asking sync.WaitGroup
+	if p.asked != nil {
+		asking.Go(func() { p.takeAsked(ctx, name, f) })
+	}
 	go func() {
 		defer close(r.done)
+		defer asking.Wait()
 		for ctx.Err() == nil {
 			err := f.Run(ctx)
 			if err == nil {
@@ -49,17 +55,23 @@ func follow(p held, name string, f *forward.Forwarder, log zerolog.Logger) *forw
 			_ = pause(ctx, beginAgain)
 		}
 	}()
-	if p.asked != nil {
-		go p.takeAsked(ctx, name, f)
-	}
 	return r
 }
 
-// takeAsked brings the forwarder what somebody wants replayed. It stays asked for until the forwarder has recorded it.
+// takeAsked brings the forwarder what somebody wants replayed. It stays asked for until the forwarder has recorded it. What
+// is still to come by itself stays, too; so there is no pause only while there are many and others each time.
 func (p held) takeAsked(ctx context.Context, name string, f *forward.Forwarder) {
-	for ; ctx.Err() == nil; _ = pause(ctx, askEvery) {
-		if asked, err := p.asked(ctx, name, askAtOnce); err == nil && len(asked) > 0 {
+	for last := int64(0); ctx.Err() == nil; {
+		asked, err := p.asked(ctx, name, askAtOnce)
+		if err == nil && len(asked) > 0 {
 			_ = f.Replay(ctx, asked) // fails only at the end
+		}
+		before := last
+		if last = 0; len(asked) == askAtOnce {
+			last = asked[askAtOnce-1].Seq
+		}
+		if last <= before {
+			_ = pause(ctx, askEvery)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -118,11 +119,22 @@ func (j *journals) opened() {
 
 func (j *journals) warn(text string) { j.log.Warn().Msg(text) }
 
-// setDestinations tells the journal what is configured, at once or when it is reached.
+// setDestinations tells the journal what is configured, at once or when it is reached. After an error all is as before.
 func (j *journals) setDestinations(names []string) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if slices.Equal(names, j.destinations) {
+		return nil // it was told when it was opened, or later
+	}
+	if err := j.tell(names); err != nil {
+		_ = j.tell(j.destinations) // Redis keeps the list even when it is away, and enters it later
+		return err
+	}
 	j.destinations = names
+	return nil
+}
+
+func (j *journals) tell(names []string) error {
 	if f := j.file.Load(); f != nil {
 		return f.SetDestinations(names)
 	}

@@ -47,7 +47,12 @@ func (j *journals) replay(ctx context.Context, t *targets, destination string, p
 		return admin.ErrUnknownDestination
 	}
 	if r := j.redis.Load(); r != nil {
-		return r.Shards()[part].Ask(ctx, destination, events)
+		for {
+			err := r.Shards()[part].Ask(ctx, destination, events)
+			if !errors.Is(err, journal.ErrNoRoom) || pause(ctx, askEvery) != nil {
+				return err
+			}
+		}
 	}
 	f, ok := t.forwarder(destination, part)
 	if !ok {

@@ -26,6 +26,7 @@ type targets struct {
 	stdout   io.Writer
 	now      func() time.Time
 
+	setting sync.Mutex // one set at a time; it waits for destinations, and mu is for what nobody waits with
 	mu      sync.Mutex
 	held    map[int]held
 	running map[string]*target
@@ -38,6 +39,7 @@ type target struct {
 	destination *forward.Shared
 	forwarders  map[int]*forwarding
 	past        forward.Stats // what forwarders that have ended counted
+	ending      bool          // no part begins any more
 	states      *states
 }
 
@@ -45,26 +47,29 @@ func newTargets(j *journals, log zerolog.Logger, stdout io.Writer, now func() ti
 	return &targets{journals: j, log: log, stdout: stdout, now: now, held: make(map[int]held), running: make(map[string]*target)}
 }
 
-// set makes the running destinations those of c. When one of them cannot be opened, those of before go on. What changes is
-// stopped first, so that no two ever write to one file; forwarding only pauses, for the journal holds what comes meanwhile.
+// set makes the running destinations those of c. When one of them cannot be opened, or the journal cannot be told of them,
+// those of before go on. What changes is stopped first, so that no two ever write to one file; forwarding only pauses, for
+// the journal holds what comes meanwhile.
 func (t *targets) set(c *configs.Config) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	t.setting.Lock()
+	defer t.setting.Unlock()
 	wanted := make(map[string]hookgate.DestinationSettings, len(c.Destinations))
 	for _, d := range c.Destinations {
 		wanted[d.Name] = routed(c, d)
 	}
 	var before []hookgate.DestinationSettings
-	for name, r := range t.running {
+	running := t.all()
+	for name, r := range running {
 		if s, ok := wanted[name]; ok && reflect.DeepEqual(s, r.settings) {
 			continue
 		}
+		delete(running, name)
 		before = append(before, r.settings)
 		t.drop(name)
 	}
 	var started []string
 	for name, s := range wanted {
-		if t.running[name] != nil {
+		if running[name] != nil {
 			continue
 		}
 		if err := t.start(s); err != nil {
@@ -73,7 +78,7 @@ func (t *targets) set(c *configs.Config) error {
 		started = append(started, name)
 	}
 	if err := t.journals.setDestinations(names(c.Destinations)); err != nil {
-		return err
+		return errors.Join(err, t.restore(started, before))
 	}
 	t.warnOfAbandoned(wanted)
 	return nil
@@ -93,13 +98,32 @@ func (t *targets) restore(started []string, before []hookgate.DestinationSetting
 	return errors.Join(errs...)
 }
 
-// drop ends one destination and waits for it.
+// all are the running destinations of this moment.
+func (t *targets) all() map[string]*target {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return maps.Clone(t.running)
+}
+
+// drop ends one destination, all its forwarders side by side, and waits for it. Until then it is one of those that run, so
+// that no part is given up before it is done with it.
 func (t *targets) drop(name string) {
+	t.mu.Lock()
 	r := t.running[name]
-	r.halt()
+	r.ending = true
+	ending := slices.Collect(maps.Values(r.forwarders))
+	t.mu.Unlock()
+	for _, f := range ending {
+		f.cancel()
+	}
+	for _, f := range ending {
+		<-f.done
+	}
 	if err := r.destination.Close(); err != nil {
 		t.log.Error().Str("destination", name).Err(err).Msg("destination did not stop cleanly")
 	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	delete(t.running, name)
 }
 
@@ -129,6 +153,8 @@ func (t *targets) start(s hookgate.DestinationSettings) error {
 		settings: s, wants: wants, destination: forward.Share(d, s, forward.LimitsOf(s.Type)), forwarders: make(map[int]*forwarding),
 		states: &states{log: t.log, name: s.Name, of: make(map[int]forward.Stats)},
 	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	t.running[s.Name] = r
 	for _, p := range t.held {
 		t.forward(r, p)
@@ -149,7 +175,9 @@ func (t *targets) take(p held) (giveUp func()) {
 	defer t.mu.Unlock()
 	t.held[p.id] = p
 	for _, r := range t.running {
-		t.forward(r, p)
+		if !r.ending {
+			t.forward(r, p)
+		}
 	}
 	return func() { t.giveUp(p.id) }
 }
@@ -188,17 +216,6 @@ func (r *target) retire(part int) {
 	r.past.Dead += s.Dead
 	r.states.forget(part)
 	delete(r.forwarders, part)
-}
-
-// halt ends all forwarders side by side.
-func (r *target) halt() {
-	for _, f := range r.forwarders {
-		f.cancel()
-	}
-	for part, f := range maps.Clone(r.forwarders) {
-		<-f.done
-		r.retire(part)
-	}
 }
 
 // stop ends all of them side by side, within ctx: a reader of standard output that has stopped reading cannot be made to.
@@ -240,7 +257,7 @@ func (t *targets) forwarder(destination string, part int) (*forward.Forwarder, b
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	r, ok := t.running[destination]
-	if !ok || r.forwarders[part] == nil {
+	if !ok || r.ending || r.forwarders[part] == nil {
 		return nil, false
 	}
 	return r.forwarders[part].forwarder, true

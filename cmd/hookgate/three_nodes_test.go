@@ -19,7 +19,17 @@ import (
 // and every event is in the stream once.
 func TestThreeNodesExample(t *testing.T) {
 	t.Parallel()
-	port := portsInARow(t)
+	for range 3 {
+		if threeNodes(t, portsInARow(t)) {
+			return
+		}
+	}
+	t.Error("it did not start on any ports")
+}
+
+// threeNodes reports whether the script could start; a port near the free one may be somebody else's.
+func threeNodes(t *testing.T, port int) bool {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	script := exec.CommandContext(ctx, "../../docker/three-nodes.sh")
@@ -36,7 +46,8 @@ func TestThreeNodesExample(t *testing.T) {
 	for !strings.Contains(out.String(), "kill ") {
 		select {
 		case err := <-ended:
-			t.Fatalf("it ended: %v\n%s", err, out)
+			t.Logf("it ended: %v\n%s", err, out)
+			return false
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
@@ -55,6 +66,7 @@ func TestThreeNodesExample(t *testing.T) {
 	if err := <-ended; err != nil && ctx.Err() == nil {
 		t.Errorf("it ended with %v\n%s", err, out)
 	}
+	return true
 }
 
 // portsInARow is a port that is free, with those that the script adds to it.
