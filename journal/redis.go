@@ -210,7 +210,7 @@ func newRedisClient(url string, pool int, read time.Duration) (redis.UniversalCl
 		}
 		o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = redisDial, read, redisTimeout, redisTimeout
 		o.MaxRetries, o.DialerRetries, o.ContextTimeoutEnabled, o.DisableIdentity = -1, 1, true, true
-		o.PoolSize = pool
+		o.OnConnect, o.PoolSize = mendFile, pool
 		return redis.NewFailoverClient(o), nil
 	}
 	return bad()

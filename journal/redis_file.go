@@ -11,8 +11,7 @@ import (
 // half a transaction at the end of its append-only file. At its next start it cuts the half command away and leaves the MULTI
 // before it (7.0.15 and 7.4.0), and at the start after that it takes what was written since for the rest of that
 // transaction: an event that was acknowledged in between can be gone. A rewrite leaves all that behind, so each server is
-// asked for one that has had none since its start. One that may not be asked, such as a managed one, is left alone; and so is
-// one that Sentinel watches: a failover took 17 s instead of 2 with it, and it gives the killed server its file from the new one.
+// asked for one that has had none since its start. One that may not be asked, such as a managed one, is left alone.
 func mendFile(ctx context.Context, c *redis.Conn) error {
 	info, err := c.Info(ctx, "persistence").Result()
 	switch {

@@ -184,7 +184,7 @@ func TestR10_Sentinel(t *testing.T) {
 	for n := range 3 {
 		port := clusterPort(t)
 		file := filepath.Join(dir, fmt.Sprintf("sentinel%d.conf", n))
-		writeFile(t, file, []byte(fmt.Sprintf("port %s\nbind 127.0.0.1\ndir %s\nsentinel monitor main 127.0.0.1 %s 2\nsentinel down-after-milliseconds main 500\nsentinel failover-timeout main 5000\n", port, t.TempDir(), primary)))
+		writeFile(t, file, []byte(fmt.Sprintf("port %s\nbind 127.0.0.1\ndir %s\nsentinel monitor main 127.0.0.1 %s 2\nsentinel down-after-milliseconds main 500\nsentinel failover-timeout main 1000\n", port, t.TempDir(), primary)))
 		cmd := exec.Command("redis-server", file, "--sentinel")
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
