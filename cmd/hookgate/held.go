@@ -75,9 +75,3 @@ func (p held) takeAsked(ctx context.Context, name string, f *forward.Forwarder) 
 		}
 	}
 }
-
-// stop waits until what is in flight is confirmed and recorded, within the forwarder's own grace.
-func (r *forwarding) stop() {
-	r.cancel()
-	<-r.done
-}
