@@ -110,6 +110,13 @@ func open(path string, o Options, t tuning) (*SQLite, error) {
 		stop: make(chan struct{}), stopped: make(chan struct{}), failed: make(chan struct{}),
 		tail: newTail(), destinations: map[string]bool{}, cursors: map[string]int64{},
 	}
+	// Before the writer begins: its retention must not take what one of them has still to deliver.
+	for _, name := range o.Destinations {
+		j.destinations[name] = true
+	}
+	if o.spill {
+		j.destinations[spillEvents] = true
+	}
 	w, err := j.start()
 	if err != nil {
 		if troubleOf(err) == noRoom {
