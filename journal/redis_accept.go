@@ -82,7 +82,6 @@ type call struct {
 	args  []any // of EVALSHA or EVAL
 	about []byte
 	bytes int
-	lost  bool  // an answer has been lost: what is sent now is a repetition
 	trial *gate // whose one trial it is, if any
 
 	reply string

@@ -163,13 +163,14 @@ func TestR07_RedisKilled(t *testing.T) {
 func TestR08_RedisUnreachable(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]func(*redisProxy){
-		"10ms":        func(p *redisProxy) { p.slow(10 * time.Millisecond) },
-		"100ms":       func(p *redisProxy) { p.slow(100 * time.Millisecond) },
-		"1000ms":      func(p *redisProxy) { p.slow(time.Second) },
-		"black hole":  func(p *redisProxy) { p.swallow() },
-		"answer cut":  func(p *redisProxy) { p.cut(1) },
-		"answers cut": func(p *redisProxy) { p.cut(20) },
-		"closed":      func(p *redisProxy) { p.closeAll() },
+		"10ms":         func(p *redisProxy) { p.slow(10 * time.Millisecond) },
+		"100ms":        func(p *redisProxy) { p.slow(100 * time.Millisecond) },
+		"1000ms":       func(p *redisProxy) { p.slow(time.Second) },
+		"black hole":   func(p *redisProxy) { p.swallow() },
+		"answer cut":   func(p *redisProxy) { p.cut(1) },
+		"two in a row": func(p *redisProxy) { p.cut(2) },
+		"answers cut":  func(p *redisProxy) { p.cut(20) },
+		"closed":       func(p *redisProxy) { p.closeAll() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -223,11 +224,12 @@ func TestRedisOwnToken(t *testing.T) {
 				t.Errorf("copy %d was counted twice", i)
 			}
 		}
-		proxy.cut(2) // the repetition's, too
+		proxy.cut(3) // the repetitions', too
 		req, events := request(start, part{id: "lost"})
 		if _, err := j.Accept(t.Context(), req, events); err == nil || hookgate.AsError(err).Code != hookgate.Unavailable {
 			t.Errorf("without any answer: %v", err)
 		}
+		j = openRedis(t, proxy.url(), journal.RedisOptions{Shards: 1, Prefix: prefix, Compact: compact}) // with a breaker that is closed
 		if got := accept(t, j, start, part{id: "lost"})[0]; got != (hookgate.Result{Class: hookgate.Replay, Seq: 2}) {
 			t.Errorf("what was in although nobody was told: %+v", got)
 		}

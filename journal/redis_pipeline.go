@@ -9,7 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// How long a pipeline may take. The sum of two, the second repeating the first, is well below maxWait.
+// How long a pipeline may take. The sum of two, the second repeating the first, or three quick ones, is well below maxWait.
 const (
 	pipelineLimit = redisTimeout + 100*time.Millisecond
 	clusterLimit  = 2*redisTimeout + 100*time.Millisecond // with redirections, which the client follows by itself

@@ -16,6 +16,10 @@ const (
 const (
 	sendWithin = 2400 * time.Millisecond // after Accept; later the answer would find nobody
 	holdFor    = 25 * time.Millisecond
+
+	// maxRepeats is two because a server that closes its connections one by one may cut the second as well. The second comes
+	// only when the first answers were missed quickly.
+	maxRepeats = 2
 )
 
 // redisWorker sends the calls of its shards, those that wait in one pipeline.
@@ -115,7 +119,7 @@ func (w *redisWorker) hold(calls ...*call) {
 	}
 }
 
-// round sends a batch, repeats once what had no answer, and answers the callers. The token makes the repetition safe.
+// round sends a batch, repeats what had no answer, and answers the callers. The token makes the repetition safe.
 func (w *redisWorker) round(batch []*call) {
 	now := time.Now()
 	calls := batch[:0]
@@ -127,19 +131,29 @@ func (w *redisWorker) round(batch []*call) {
 		w.expired(c)
 	}
 	w.exec(calls, false)
-	w.again = w.again[:0]
-	for _, c := range calls {
-		switch trouble := redisTroubleOf(c.err); {
-		case trouble == unknownToAll && !c.lost:
-			c.lost, c.about[aboutAgain] = true, 1
-			w.again = append(w.again, c)
-		case trouble == noScript:
-			w.again = append(w.again, c)
+	for n := range maxRepeats {
+		if w.unanswered(calls); len(w.again) == 0 || (n > 0 && time.Since(now) > redisTimeout) {
+			break
 		}
+		w.exec(w.again, true) // the server may have been started anew and know no script
 	}
-	w.exec(w.again, true) // the server may have been started anew and know no script
 	clear(w.again)
 	w.settle(calls)
+}
+
+// unanswered puts into again what is to be sent again.
+func (w *redisWorker) unanswered(calls []*call) {
+	w.again = w.again[:0]
+	for _, c := range calls {
+		switch redisTroubleOf(c.err) {
+		case unknownToAll:
+			c.about[aboutAgain] = 1
+			w.again = append(w.again, c)
+		case noScript:
+			w.again = append(w.again, c)
+		case noTrouble, notNow, notAtAll:
+		}
+	}
 }
 
 // settle answers what has an answer and holds what the server cannot do at the moment.
