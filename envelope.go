@@ -2,6 +2,7 @@ package hookgate
 
 import (
 	"encoding/base64"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -44,7 +45,9 @@ func (e *Event) AppendEnvelope(dst []byte) []byte { return e.appendWith(dst, fal
 func (e *Event) AppendLine(dst []byte) []byte { return e.appendWith(dst, true) }
 
 func (e *Event) appendWith(dst []byte, oneLine bool) []byte {
+	start := len(dst)
 	dst = e.appendMembers(dst)
+	members := len(dst)
 	switch {
 	case !utf8.Valid(e.Data):
 		dst = append(dst, `,"data_base64":"`...)
@@ -60,7 +63,11 @@ func (e *Event) appendWith(dst []byte, oneLine bool) []byte {
 		dst = append(dst, `,"data":`...)
 		dst = append(dst, e.Data...)
 	}
-	return append(dst, '}')
+	dst = append(dst, '}')
+	if e.Sign != nil {
+		dst = slices.Insert(dst, members, []byte(`,"signature":"`+e.Sign(dst[start:])+`"`)...)
+	}
+	return dst
 }
 
 func (e *Event) appendMembers(dst []byte) []byte {

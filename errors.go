@@ -61,11 +61,15 @@ const (
 	TooEarly      Reason = "too_early"      // the signed time is after the window
 	TokenRefused  Reason = "token_refused"  // a token with a good signature whose claims do not fit
 	NoVerifier    Reason = "no_verifier"    // nothing is configured that could accept it
+
+	AddressDenied      Reason = "address_denied"      // the sender's address is not on the source's list
+	KeyRetired         Reason = "key_retired"         // made by one of our keys, after its not_after
+	CertificateRefused Reason = "certificate_refused" // a client certificate that does not fit
 )
 
 // Reasons lists every reason, for metrics that must exist before they happen.
 func Reasons() []Reason {
-	return []Reason{HeaderMissing, HeaderDoubled, HeaderGrammar, Mismatch, TooOld, TooEarly, TokenRefused, NoVerifier}
+	return []Reason{HeaderMissing, HeaderDoubled, HeaderGrammar, Mismatch, TooOld, TooEarly, TokenRefused, NoVerifier, AddressDenied, KeyRetired, CertificateRefused}
 }
 
 // Error is the one error type of the gateway: a code for the answer, a reason for the metric, a detail and a hint for

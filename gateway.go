@@ -5,6 +5,9 @@ package hookgate
 
 import (
 	"context"
+	"crypto/x509"
+	"net/http"
+	"net/netip"
 	"sync/atomic"
 	"time"
 )
@@ -19,8 +22,23 @@ type Gateway struct {
 	// Seats bounds how many deliveries are worked on at once; more are answered 503. A seat is taken when the body is in, so
 	// that whoever sends slowly takes none. Nil means no bound.
 	Seats chan struct{}
+	// Clients tells who is at the other end; nil takes the peer for the sender.
+	Clients Clients
+	// Failures is told of every failed authentication at a source; nil for nobody.
+	Failures Failures
 
 	sources atomic.Pointer[map[string]*Source]
+}
+
+// Clients finds out who sent a request: behind a proxy the peer is the proxy.
+type Clients interface {
+	Client(r *http.Request) (netip.Addr, []*x509.Certificate)
+}
+
+// Failures hears of failed authentications, to explain them to the operator. Failed must return at once and bound what it
+// keeps, for strangers decide how often it is called. The request is no longer used by anybody else.
+type Failures interface {
+	Failed(src *Source, req *Request, err *Error)
 }
 
 // Journal keeps events. Accept dedupes and appends all events of a request in one atomic and durable step, and answers
@@ -37,9 +55,9 @@ func (g *Gateway) Receive(ctx context.Context, src *Source, req *Request) (Outco
 	if src.probes(req) { // a set-up call carries no proof: answered, nothing stored
 		return Outcome{Kind: Probe}, nil
 	}
-	verdict, err := Authenticate(src.Verifiers, req, req.ReceivedAt) // every listed scheme, over the raw bytes
+	verdict, err := Authenticate(ctx, src.Verifiers, req, req.ReceivedAt) // every listed scheme, over the raw bytes
 	if err != nil {
-		return Outcome{}, g.refused(req, err)
+		return Outcome{}, g.refused(src, req, err)
 	}
 	if err := src.spend(); err != nil {
 		return Outcome{Verdict: verdict}, err
@@ -63,15 +81,21 @@ func (g *Gateway) Receive(ctx context.Context, src *Source, req *Request) (Outco
 
 // refused spends the stranger's budget and turns the answer into 429 when none is left. The verifier has always judged
 // first: an authentic delivery from the same address is never refused for what others sent.
-func (g *Gateway) refused(req *Request, err error) error {
+func (g *Gateway) refused(src *Source, req *Request, err error) error {
+	e := AsError(err)
+	if e.Code != Unauthenticated { // whoever had to be asked could not be
+		return e
+	}
+	if g.Failures != nil {
+		g.Failures.Failed(src, req, e)
+	}
 	if g.Strangers == nil {
-		return err
+		return e
 	}
 	wait, ok := g.Strangers.Take(req.Remote.String())
 	if ok {
-		return err
+		return e
 	}
-	e := AsError(err)
 	return &Error{Code: OverLimit, Reason: e.Reason, Detail: "too many failed authentications from this address; last: " + e.Error(), RetryAfter: wait, Err: err}
 }
 

@@ -2,6 +2,7 @@ package hookgate
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -24,7 +25,14 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	report.Source, report.Provider = src.Name, src.Provider
-	req, err := g.read(w, r, src, report.RequestID)
+	req := &Request{ID: report.RequestID, Method: r.Method, Target: target(r), Header: r.Header, ReceivedAt: g.Now()}
+	req.Remote, req.Certificates = g.client(r)
+	report.Client = req.Remote
+	if !src.allows(req.Remote) {
+		g.fail(w, report, g.refused(src, req, Refuse(AddressDenied, "%s is in none of the networks that the source allows", req.Remote)))
+		return
+	}
+	err := g.read(w, r, src, req)
 	if err != nil {
 		g.fail(w, report, err)
 		return
@@ -50,24 +58,23 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // read takes the raw body once, within the source's limit. A set-up call by HEAD or GET has none that matters.
-func (g *Gateway) read(w http.ResponseWriter, r *http.Request, src *Source, id string) (*Request, error) {
-	req := &Request{ID: id, Method: r.Method, Target: target(r), Header: r.Header, Remote: remote(r), ReceivedAt: g.Now()}
+func (g *Gateway) read(w http.ResponseWriter, r *http.Request, src *Source, req *Request) error {
 	switch r.Method {
 	case http.MethodHead, http.MethodGet:
-		return req, nil
+		return nil
 	case http.MethodPost:
 	default:
-		return nil, Errorf(WrongMethod, "method %q", r.Method)
+		return Errorf(WrongMethod, "method %q", r.Method)
 	}
 	if len(r.Trailer) > 0 {
-		return nil, Refuse(HeaderDoubled, "the request announces trailers; a header that arrives after the body proves nothing")
+		return Refuse(HeaderDoubled, "the request announces trailers; a header that arrives after the body proves nothing")
 	}
 	if encoded(r.Header["Content-Encoding"]) {
-		return nil, Errorf(WrongEncoding, "the body is encoded; only the bytes as signed can be verified")
+		return Errorf(WrongEncoding, "the body is encoded; only the bytes as signed can be verified")
 	}
 	if r.ContentLength > src.MaxBody {
 		w.Header().Set("Connection", "close") // the rest is not read
-		return nil, Errorf(TooLarge, "the body announces %d bytes, the limit is %d", r.ContentLength, src.MaxBody)
+		return Errorf(TooLarge, "the body announces %d bytes, the limit is %d", r.ContentLength, src.MaxBody)
 	}
 	from := r.Body // of an announced length the server reads no byte more
 	if r.ContentLength < 0 {
@@ -77,12 +84,12 @@ func (g *Gateway) read(w http.ResponseWriter, r *http.Request, src *Source, id s
 	if err != nil {
 		w.Header().Set("Connection", "close") // what follows on this connection is not to be trusted
 		if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
-			return nil, Errorf(TooLarge, "the body is larger than %d bytes", src.MaxBody)
+			return Errorf(TooLarge, "the body is larger than %d bytes", src.MaxBody)
 		}
-		return nil, Errorf(BrokenBody, "the body broke off: %w", err)
+		return Errorf(BrokenBody, "the body broke off: %w", err)
 	}
 	req.Body = body
-	return req, nil
+	return nil
 }
 
 // encoded reports whether any of the codings is one that changes the body.
@@ -159,7 +166,20 @@ func target(r *http.Request) string {
 	return t
 }
 
-func remote(r *http.Request) netip.Addr {
+// client is who sent r, by the gateway's resolver or by the connection itself.
+func (g *Gateway) client(r *http.Request) (netip.Addr, []*x509.Certificate) {
+	if g.Clients != nil {
+		return g.Clients.Client(r)
+	}
+	var shown []*x509.Certificate
+	if r.TLS != nil {
+		shown = r.TLS.PeerCertificates
+	}
+	return Peer(r), shown
+}
+
+// Peer is the address at the other end of the connection; the zero address where that is none.
+func Peer(r *http.Request) netip.Addr {
 	ap, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return netip.Addr{}

@@ -1,6 +1,9 @@
 package hookgate
 
-import "net/http"
+import (
+	"net/http"
+	"net/netip"
+)
 
 // Report collects the facts of one request for its one log line and its metrics. The outermost middleware makes it, the
 // handler fills it in, and it travels with the ResponseWriter instead of a context key.
@@ -8,7 +11,8 @@ type Report struct {
 	RequestID string
 	Source    string // empty for an unknown path, so that a stranger cannot grow a label
 	Provider  string
-	Bytes     int // of the raw body
+	Client    netip.Addr // who sent it, as far as that is known
+	Bytes     int        // of the raw body
 	Outcome   Outcome
 	Err       *Error // nil unless the request was refused
 }

@@ -2,6 +2,7 @@ package hookgate
 
 import (
 	"crypto/sha256"
+	"crypto/x509"
 	"net/http"
 	"net/netip"
 	"time"
@@ -14,8 +15,11 @@ type Request struct {
 	Target     string      // path and query exactly as received, such as /hooks/care?team=a%20b
 	Header     http.Header // names in canonical form; the values of one name in the order received
 	Body       []byte      // raw, at most the source's limit
-	Remote     netip.Addr  // the peer's address
+	Remote     netip.Addr  // the sender's address: the peer's, or what a trusted proxy says of it
 	ReceivedAt time.Time   // every window and every stored time is measured from here
+	// Certificates are what the sender showed in the TLS handshake, its own first: to us, or to a trusted proxy that passes
+	// them on. That it holds the key of the first is certain; nothing else about them has been checked.
+	Certificates []*x509.Certificate
 
 	digest    [sha256.Size]byte
 	hasDigest bool

@@ -16,8 +16,51 @@ type AuthSettings struct {
 	Audience string   `yaml:"audience" doc:"must be among the token's aud"`
 	Encoding string   `yaml:"encoding" doc:"of the signature" enum:"hex,HEX,base64" default:"hex"`
 
-	// PublicURL is the configuration's public_url, which Bird signs; the loader puts it here.
-	PublicURL string `yaml:"-"`
+	Scopes         []string      `yaml:"scopes" doc:"bearer: the token must have all of them"`
+	JWKSURL        string        `yaml:"jwks_url" doc:"bearer: where the issuer's key set is"`
+	InferAlgorithm bool          `yaml:"infer_algorithm" doc:"bearer: take keys that name no alg, and the algorithm from their kind" default:"false"`
+	Introspection  Introspection `yaml:"introspection" doc:"bearer: ask the issuer about every token it has not told of yet (RFC 7662)"`
+	Issued         bool          `yaml:"issued" doc:"bearer: tokens of this gateway's own token endpoint, made for this source" default:"false"`
+	AllowPrivate   bool          `yaml:"allow_private" doc:"bearer: the issuer may resolve to a private address; one that is written out always may" default:"false"`
+
+	CA           []Secret `yaml:"ca" doc:"client-certificate: certificates (PEM) of who issues it"`
+	Names        []string `yaml:"names" doc:"client-certificate: its subject alternative names, one of which it must have"`
+	Fingerprints []string `yaml:"fingerprints" doc:"client-certificate: SHA-256 digests of the certificates themselves, in hex"`
+
+	Declaration string `yaml:"declaration" doc:"hmac: the name of the declaration that says how the provider signs"`
+
+	// What the loader puts here from elsewhere in the configuration.
+	PublicURL string         `yaml:"-"` // public_url, which Bird signs
+	Source    string         `yaml:"-"` // the source's name
+	Tokens    *TokenSettings `yaml:"-"` // the token endpoint, for issued
+	Declared  *Declaration   `yaml:"-"` // what declaration names
+}
+
+// Introspection is how an issuer is asked about a token.
+type Introspection struct {
+	URL          string `yaml:"url" doc:"the issuer's introspection endpoint"`
+	ClientID     string `yaml:"client_id" doc:"what the gateway proves itself with there"`
+	ClientSecret Secret `yaml:"client_secret" doc:"the password that goes with it"`
+}
+
+// TokenSettings is the gateway's own token endpoint.
+type TokenSettings struct {
+	Path     string        `yaml:"path" doc:"where tokens are asked for" default:"/oauth/token"`
+	Issuer   string        `yaml:"issuer" doc:"the tokens' iss; public_url unless set"`
+	Keys     []Secret      `yaml:"keys" doc:"private keys (PEM: Ed25519, P-256 or RSA); the first signs, all verify"`
+	Lifetime time.Duration `yaml:"lifetime" doc:"of a token, at most 24h" default:"1h"`
+	Clients  []TokenClient `yaml:"clients" doc:"who may ask for tokens"`
+}
+
+// TokenClient is one client of the token endpoint.
+type TokenClient struct {
+	ID            string   `yaml:"id" doc:"the client_id"`
+	Secrets       []Secret `yaml:"secrets" doc:"the client_secret, alternatives for rotation"`
+	Grants        []string `yaml:"grants" doc:"client_credentials, password" `
+	Users         []Secret `yaml:"users" doc:"references to user:password pairs, for the password grant"`
+	Scopes        []string `yaml:"scopes" doc:"the scopes that it may ask for, and gets unless it asks for fewer"`
+	Sources       []string `yaml:"sources" doc:"the sources that its tokens are good for"`
+	RevokedBefore string   `yaml:"revoked_before" doc:"tokens made before this time (RFC 3339) are refused"`
 }
 
 // DestinationSettings is one entry under destinations.

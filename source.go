@@ -2,6 +2,8 @@ package hookgate
 
 import (
 	"net/http"
+	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -19,6 +21,10 @@ type Source struct {
 	// RejectMalformed answers 400 to what authenticated but cannot be read, instead of keeping it in quarantine.
 	RejectMalformed bool
 	MaxBody         int64 // bytes
+	// Allow are the networks that may send; empty for all.
+	Allow []netip.Prefix
+	// KeepFailed bounds how many failed deliveries are kept for the operator; nil keeps none.
+	KeepFailed Budget
 }
 
 // Reader turns an authenticated request of one provider into events, in the order of the body. It is total and pure:
@@ -41,6 +47,11 @@ type Replier interface {
 // Budget bounds how often something may happen. Take spends one; when none is left it says after which wait there is.
 type Budget interface {
 	Take(key string) (wait time.Duration, ok bool)
+}
+
+// allows reports whether a sender at this address may speak at all.
+func (s *Source) allows(a netip.Addr) bool {
+	return len(s.Allow) == 0 || slices.ContainsFunc(s.Allow, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
 // probes reports whether req is a set-up call that is answered before authentication.

@@ -1,6 +1,7 @@
 package hookgate
 
 import (
+	"context"
 	"strings"
 	"time"
 )
@@ -9,6 +10,14 @@ import (
 // receipt. An error is a *Error with code Unauthenticated and a Reason.
 type Verifier interface {
 	Verify(req *Request, now time.Time) (Proof, error)
+}
+
+// Preparer is a Verifier whose judgement rests on what somebody else knows, such as the key set of an issuer. Prepare
+// fetches that before Verify is asked, so that Verify stays pure. It bounds its own wait and how often it asks, whatever
+// strangers send. An error is a *Error with code Unavailable: who cannot be asked has not said no.
+type Preparer interface {
+	Verifier
+	Prepare(ctx context.Context, req *Request, now time.Time) error
 }
 
 // Proof is what one passed scheme vouches for.
@@ -22,12 +31,17 @@ type Proof struct {
 type Verdict []Proof
 
 // Authenticate lets every verifier judge the request. All must pass, and without a verifier nothing does.
-func Authenticate(verifiers []Verifier, req *Request, now time.Time) (Verdict, error) {
+func Authenticate(ctx context.Context, verifiers []Verifier, req *Request, now time.Time) (Verdict, error) {
 	if len(verifiers) == 0 {
 		return nil, Refuse(NoVerifier, "the source has no auth entry")
 	}
 	verdict := make(Verdict, 0, len(verifiers))
 	for _, v := range verifiers {
+		if p, ok := v.(Preparer); ok {
+			if err := p.Prepare(ctx, req, now); err != nil {
+				return nil, err
+			}
+		}
 		proof, err := v.Verify(req, now)
 		if err != nil {
 			return nil, err

@@ -20,6 +20,11 @@ type Config struct {
 	Journal      Journal                        `yaml:"journal" doc:"where events are kept"`
 	Limits       Limits                         `yaml:"limits" doc:"what the gateway takes on at once"`
 	Log          Log                            `yaml:"log" doc:"the gateway's own log"`
+	TLS          TLS                            `yaml:"tls" doc:"HTTPS at listen; without it something in front must speak it"`
+	Proxies      Proxies                        `yaml:"proxies" doc:"what stands in front of the gateway"`
+	Tokens       hookgate.TokenSettings         `yaml:"tokens" doc:"the gateway's own OAuth 2.0 token endpoint"`
+	Signing      Signing                        `yaml:"signing" doc:"a signature on every forwarded envelope that says who verified it"`
+	Declarations []hookgate.Declaration         `yaml:"declarations" doc:"providers that sign with an HMAC and that nobody has written code for"`
 	Sources      []Source                       `yaml:"sources" doc:"who sends webhooks"`
 	Destinations []hookgate.DestinationSettings `yaml:"destinations" doc:"where events go"`
 	Outbound     Outbound                       `yaml:"outbound" doc:"the other side: webhook subscriptions, and deliveries as the providers make them"`
@@ -81,8 +86,10 @@ func sqlitePath(url string) string {
 
 // Limits bounds what strangers and senders can make the gateway do.
 type Limits struct {
-	Strangers Rate `yaml:"strangers" doc:"failed authentications of one address (IPv6: one /64)" default:"120/m"`
-	InFlight  int  `yaml:"in_flight" doc:"deliveries that are worked on at once, once their bodies are in; more are answered 503" default:"4096"`
+	Strangers   Rate `yaml:"strangers" doc:"failed authentications of one address (IPv6: one /64)" default:"120/m"`
+	Connections int  `yaml:"connections" doc:"open connections at once; more wait" default:"16384"`
+	PerAddress  int  `yaml:"per_address" doc:"open connections of one address (IPv6: one /64) that is no trusted proxy; more are closed" default:"1024"`
+	InFlight    int  `yaml:"in_flight" doc:"deliveries that are worked on at once, once their bodies are in; more are answered 503" default:"4096"`
 }
 
 // Log says what the gateway logs about itself.
@@ -92,17 +99,20 @@ type Log struct {
 
 // Source is one address that a provider calls.
 type Source struct {
-	Name         string                  `yaml:"name" doc:"1 to 64 of a-z, 0-9 and -; part of every event's id, so a new name makes every event new"`
-	Provider     string                  `yaml:"provider" doc:"who sends"`
-	Path         string                  `yaml:"path" doc:"where it listens; /hooks/ and the name unless set"`
-	Auth         []hookgate.AuthSettings `yaml:"auth" doc:"how a delivery is authenticated; all entries must pass"`
-	Dedupe       Dedupe                  `yaml:"dedupe" doc:"what counts as the same event"`
-	Destinations []string                `yaml:"destinations" doc:"names of destinations; all unless set"`
-	Timezone     string                  `yaml:"timezone" doc:"IANA name of the zone of times that come without one; only for providers that send such times (netcore: Asia/Kolkata unless set)"`
-	Event        string                  `yaml:"event" doc:"names the event of a body that names none; unknown unless set"`
-	Malformed    string                  `yaml:"malformed" doc:"what becomes of an authenticated body that cannot be read: kept and answered 200, or answered 400" enum:"quarantine,reject" default:"quarantine"`
-	MaxBody      Size                    `yaml:"max_body" doc:"a larger body is answered 413" default:"1MiB"`
-	Rate         Rate                    `yaml:"rate" doc:"authenticated deliveries; more are answered 429; no bound unless set"`
+	Name             string                  `yaml:"name" doc:"1 to 64 of a-z, 0-9 and -; part of every event's id, so a new name makes every event new"`
+	Provider         string                  `yaml:"provider" doc:"who sends"`
+	Path             string                  `yaml:"path" doc:"where it listens; /hooks/ and the name unless set"`
+	Auth             []hookgate.AuthSettings `yaml:"auth" doc:"how a delivery is authenticated; all entries must pass"`
+	Dedupe           Dedupe                  `yaml:"dedupe" doc:"what counts as the same event"`
+	Destinations     []string                `yaml:"destinations" doc:"names of destinations; all unless set"`
+	Timezone         string                  `yaml:"timezone" doc:"IANA name of the zone of times that come without one; only for providers that send such times (netcore: Asia/Kolkata unless set)"`
+	Event            string                  `yaml:"event" doc:"names the event of a body that names none; unknown unless set"`
+	Malformed        string                  `yaml:"malformed" doc:"what becomes of an authenticated body that cannot be read: kept and answered 200, or answered 400" enum:"quarantine,reject" default:"quarantine"`
+	MaxBody          Size                    `yaml:"max_body" doc:"a larger body is answered 413" default:"1MiB"`
+	Allow            []string                `yaml:"allow" doc:"addresses and networks (CIDR) that may send; all unless set"`
+	Gzip             bool                    `yaml:"gzip" doc:"take bodies with Content-Encoding: gzip; they are verified as sent and read decompressed" default:"false"`
+	QuarantineFailed Rate                    `yaml:"quarantine_failed" doc:"keep so many deliveries that failed authentication, in memory, to be explained and verified again; none unless set"`
+	Rate             Rate                    `yaml:"rate" doc:"authenticated deliveries; more are answered 429; no bound unless set"`
 }
 
 // Dedupe says when an event counts as one that was here before.

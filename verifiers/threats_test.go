@@ -382,14 +382,14 @@ func TestS17_AllEntriesMustPass(t *testing.T) {
 		}
 		list = append(list, verifier(t, f.one))
 	}
-	verdict, err := hookgate.Authenticate(list, req, receipt)
+	verdict, err := hookgate.Authenticate(t.Context(), list, req, receipt)
 	if err != nil || verdict.Schemes() != strings.Join(schemes, ",") {
 		t.Fatalf("verdict %v, error %v", verdict, err)
 	}
 	for _, name := range schemes {
 		broken := copyOf(req)
 		delete(broken.Header, all[name].headers[0])
-		if verdict, err := hookgate.Authenticate(list, broken, receipt); err == nil || verdict != nil {
+		if verdict, err := hookgate.Authenticate(t.Context(), list, broken, receipt); err == nil || verdict != nil {
 			t.Errorf("without %s: verdict %v", name, verdict)
 		}
 	}

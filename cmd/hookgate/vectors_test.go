@@ -209,7 +209,7 @@ func (v *vectorRun) direct(t *testing.T, c vector) {
 	for _, h := range c.Request.Headers {
 		req.Header.Add(h[0], h[1])
 	}
-	_, err := hookgate.Authenticate(v.sources[0].Verifiers, req, v.now())
+	_, err := hookgate.Authenticate(t.Context(), v.sources[0].Verifiers, req, v.now())
 	status := http.StatusOK
 	if err != nil {
 		status = hookgate.AsError(err).Code.Status()
