@@ -44,10 +44,29 @@ func (e *Event) AppendEnvelope(dst []byte) []byte { return e.appendWith(dst, fal
 // of the payload is left out where it would break the line.
 func (e *Event) AppendLine(dst []byte) []byte { return e.appendWith(dst, true) }
 
-func (e *Event) appendWith(dst []byte, oneLine bool) []byte {
+// AppendAttributes writes the same object without payload and signature.
+func (e *Event) AppendAttributes(dst []byte) []byte { return append(e.appendMembers(dst), '}') }
+
+// AppendSigned writes one of the two forms with the text that sign makes of it as its second attribute, signature. Whoever
+// cuts exactly that attribute out again has the bytes that were signed. No sign, or an empty text, leaves it out.
+func (e *Event) AppendSigned(dst []byte, oneLine bool, sign func(envelope []byte) string) []byte {
 	start := len(dst)
+	dst = e.appendWith(dst, oneLine)
+	if sign == nil {
+		return dst
+	}
+	text := sign(dst[start:])
+	if text == "" {
+		return dst
+	}
+	return slices.Insert(dst, start+len(envelopeStart), []byte(`,"signature":"`+text+`"`)...)
+}
+
+// envelopeStart begins every envelope. The signature comes behind it, so that nothing in a payload can be taken for it.
+const envelopeStart = `{"specversion":"1.0"`
+
+func (e *Event) appendWith(dst []byte, oneLine bool) []byte {
 	dst = e.appendMembers(dst)
-	members := len(dst)
 	switch {
 	case !utf8.Valid(e.Data):
 		dst = append(dst, `,"data_base64":"`...)
@@ -63,15 +82,11 @@ func (e *Event) appendWith(dst []byte, oneLine bool) []byte {
 		dst = append(dst, `,"data":`...)
 		dst = append(dst, e.Data...)
 	}
-	dst = append(dst, '}')
-	if e.Sign != nil {
-		dst = slices.Insert(dst, members, []byte(`,"signature":"`+e.Sign(dst[start:])+`"`)...)
-	}
-	return dst
+	return append(dst, '}')
 }
 
 func (e *Event) appendMembers(dst []byte) []byte {
-	dst = append(dst, `{"specversion":"1.0"`...)
+	dst = append(dst, envelopeStart...)
 	e.Attributes(func(name, value string) {
 		dst = append(dst, ',', '"')
 		dst = append(dst, name...)

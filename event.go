@@ -56,10 +56,6 @@ type Event struct {
 	RawSHA256    string // lower-case hex
 	Window       time.Duration
 	Replayed     bool // this delivery was asked for by an operator; never stored with the event
-
-	// Sign makes the attribute signature, a detached JWS over the envelope without that attribute; nil for none. It is set
-	// when the event is forwarded.
-	Sign func(envelope []byte) string
 }
 
 // Quarantined makes the event that stands for something unreadable: nothing authenticated is lost.

@@ -25,15 +25,16 @@ type Options struct {
 	Token    hookgate.Secret
 	Checks   []Check
 	Metrics  http.Handler
+	Keys     func() []byte // the JWK set that consumers check forwarded envelopes by
 	Operator Operator
 	Events   Events
 	Replays  Replays
 	Now      func() time.Time // time.Now when nil
 }
 
-// Handler serves /healthz, /readyz and /metrics, and the pages about events, replays, quarantine and dead letters. The two
-// health pages answer strangers as well, for a load balancer has no token, but with one word only; all else is for those
-// who hold it.
+// Handler serves /healthz, /readyz, /keys and /metrics, and the pages about events, replays, quarantine and dead letters. The
+// two health pages answer strangers as well, for a load balancer has no token, but with one word only, and so do the public
+// keys; all else is for those who hold it.
 func Handler(o Options) http.Handler { return headers(o.router()) }
 
 func (o Options) router() *mux.Router {
@@ -42,6 +43,7 @@ func (o Options) router() *mux.Router {
 	router.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { word(w, http.StatusOK, "alive") }).Methods(get...)
 	router.HandleFunc("/readyz", o.readyz).Methods(get...)
 	router.Handle("/metrics", o.closed(o.Metrics)).Methods(get...)
+	router.HandleFunc("/keys", o.keys).Methods(get...)
 	o.operate(router)
 	router.MethodNotAllowedHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", strings.Join(allowed(router, r), ", "))
@@ -79,6 +81,11 @@ func (o Options) readyz(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(map[string]any{"ready": status == http.StatusOK, "checks": detail})
+}
+
+func (o Options) keys(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/jwk-set+json")
+	_, _ = w.Write(o.Keys())
 }
 
 // closed lets only the holder of the token through.

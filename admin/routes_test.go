@@ -11,14 +11,15 @@ import (
 )
 
 // TestA01_EveryRouteIsClosed walks the router, so that a new page cannot be forgotten: without the token it answers 401,
-// unless it is one of the two that a load balancer asks, and those say one word.
+// unless it is one of the two that a load balancer asks, and those say one word, or gives the public keys.
 func TestA01_EveryRouteIsClosed(t *testing.T) {
 	t.Parallel()
 	o := Options{
 		Token:   hookgate.NewSecret([]byte("admin-token-0123456789"), "env:ADMIN"),
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("internals")) }),
 	}
-	words := map[string]string{"/healthz": "alive\n", "/readyz": "ready\n"}
+	o.Keys = func() []byte { return []byte(`{"keys":[]}`) }
+	words := map[string]string{"/healthz": "alive\n", "/readyz": "ready\n", "/keys": `{"keys":[]}`}
 	routes := 0
 	err := o.router().Walk(func(route *mux.Route, _ *mux.Router, _ []*mux.Route) error {
 		routes++

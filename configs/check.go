@@ -28,6 +28,9 @@ func (l *loader) check(c *Config) {
 	destinations := l.checkDestinations(c)
 	l.checkSources(c, destinations)
 	l.checkMemory(c)
+	if len(c.Signing.Keys) > 0 && l.sound("signing") && l.rules.Signing != nil {
+		l.theirs(SigningSettings, "signing", l.rules.Signing(c.Signing.Keys))
+	}
 }
 
 // checkPublicURL wants a URL that a path can be put behind, because Bird signs the two together.

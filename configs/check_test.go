@@ -92,6 +92,7 @@ func TestEdgesOfRules(t *testing.T) {
 		{top("journal: {prefix: a}"), "journal-redis"},
 		{top("journal: {spill: sqlite://./hookgate.db}"), "journal-spill"},
 		{top("journal: {url: env:REDIS, spill: 'sqlite://s?x'}"), "journal-spill"},
+		{top("journal: {url: env:REDIS, spill: 'sqlite://s.db'}\noutbound: {listen: '127.0.0.1:9', store: s.db}"), "outbound-store"},
 		{top("journal: {url: 'redis://unlikely'}"), "journal-url"},
 		{top("journal: {url: env:SECRET}"), "journal-url"},
 		{top("journal: {url: hookgate.db}"), "url-literal"},

@@ -87,7 +87,7 @@ const (
 	muchMemory    = 4 << 30
 )
 
-// checkMemory warns of windows that fill Redis, which keeps all it remembers in memory.
+// checkMemory warns of windows that together fill Redis, which keeps all it remembers in memory.
 func (l *loader) checkMemory(c *Config) {
 	if !c.Journal.OnRedis() {
 		return
@@ -96,14 +96,15 @@ func (l *loader) checkMemory(c *Config) {
 	if c.Journal.Markers == "compact" {
 		each, other = compactMarker, "a journal in a file has room for long windows"
 	}
-	for i, s := range c.Sources {
+	need := 0.0
+	for _, s := range c.Sources {
 		rate := float64(assumedRate)
 		if s.Rate.Count > 0 && s.Rate.Per > 0 {
 			rate = float64(s.Rate.Count) * float64(time.Second) / float64(s.Rate.Per)
 		}
-		if need := rate * s.Dedupe.Window.Seconds() * float64(each); need > muchMemory {
-			at := item("sources", i)
-			l.warn(JournalMemory, at, fmt.Sprintf("%s: at %.0f events a second a window of %s takes %.0f GiB of Redis", at, rate, s.Dedupe.Window, need/(1<<30)), "shorten dedupe.window or set the source's rate; "+other)
-		}
+		need += rate * s.Dedupe.Window.Seconds() * float64(each)
+	}
+	if need > muchMemory {
+		l.warn(JournalMemory, "journal", fmt.Sprintf("journal: the windows of the sources take %.0f GiB of Redis, at %d events a second where no rate is set", need/(1<<30), assumedRate), "shorten dedupe.window or set the sources' rate; "+other)
 	}
 }

@@ -45,6 +45,12 @@ func rules() configs.Rules {
 		return ""
 	}
 	r.Auth = judgeAuth
+	r.Signing = func(keys []hookgate.Secret) error {
+		if strings.HasPrefix(string(keys[0].Reveal()), "-----BEGIN PRIVATE KEY-----") {
+			return nil
+		}
+		return hookgate.Problems{{Field: "keys[0]", Message: "this is no private Ed25519 key in PEM", Hint: "make one with: openssl genpkey -algorithm ed25519"}}
+	}
 	r.Journal = func(url string) error {
 		if strings.HasSuffix(url, "unlikely") {
 			return hookgate.Problem{Field: "url", Message: "is refused"}

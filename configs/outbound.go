@@ -52,7 +52,7 @@ func (l *loader) checkOutbound(c *Config) {
 	case len(token) > 0 && len(token) < minToken:
 		l.warn(OutboundTokenShort, "outbound.token", "outbound.token refers to a token under 16 bytes", "make one with: openssl rand -hex 32")
 	}
-	if o.Store == "" || strings.HasSuffix(o.Store, "/") || strings.ContainsAny(o.Store, "?#%\x00") || o.Store == c.Journal.Path() {
+	if o.Store == "" || strings.HasSuffix(o.Store, "/") || strings.ContainsAny(o.Store, "?#%\x00") || o.Store == c.Journal.Path() || o.Store == c.Journal.SpillPath() {
 		l.bad(OutboundStore, "outbound.store", "is not a file of its own", "write a path, such as outbound.db or /var/lib/hookgate/outbound.db")
 	}
 	l.checkMail(o.Mail)

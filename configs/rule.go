@@ -76,6 +76,7 @@ const (
 	DuplicateDestination
 	DestinationSettings
 	DestinationWarning
+	SigningSettings
 	SameFile
 	SameStream
 	UnusedDestination
@@ -152,6 +153,7 @@ var ruleNames = [ruleCount]string{
 	DuplicateDestination: "duplicate-destination",
 	DestinationSettings:  "destination-settings",
 	DestinationWarning:   "destination-warning",
+	SigningSettings:      "signing-settings",
 	SameFile:             "same-file",
 	SameStream:           "same-stream",
 	UnusedDestination:    "unused-destination",

@@ -17,6 +17,8 @@ type Rules struct {
 	// any other error, which is reported at the entry. They are asked only about entries that could be read.
 	Auth        func(hookgate.AuthSettings) error
 	Destination func(hookgate.DestinationSettings) error
+	// Signing judges the keys that envelopes are signed with.
+	Signing func(keys []hookgate.Secret) error
 	// Journal judges the URL of a journal on Redis.
 	Journal func(url string) error
 	// AuthWarnings and DestinationWarnings name what is allowed but unwise.

@@ -25,9 +25,6 @@ const (
 
 	secretHint = "secrets are references: write env:NAME or file:PATH"
 	urlHint    = "write scheme://host, or env:NAME or file:PATH"
-
-	// publicKey is the one key of an entry whose references are not secret, though their type is.
-	publicKey = "keys"
 )
 
 var (
@@ -47,7 +44,7 @@ func (l *loader) secret(n ast.Node, f field, path string) hookgate.Secret {
 	case strings.HasPrefix(s.Value, envRef):
 		value, ok = l.fromEnv(s.Value[len(envRef):], path)
 	case strings.HasPrefix(s.Value, fileRef):
-		value, ok = l.fromFile(s.Value[len(fileRef):], f.key == publicKey, path)
+		value, ok = l.fromFile(s.Value[len(fileRef):], public(f, path), path)
 	case f.literal:
 		return l.url(s.Value, path)
 	default:
@@ -60,6 +57,12 @@ func (l *loader) secret(n ast.Node, f field, path string) hookgate.Secret {
 	return hookgate.NewSecret(value, s.Value)
 }
 
+// public reports whether what a reference names is no secret, though its type is: a key or a certificate by which the
+// provider is known.
+func public(f field, path string) bool {
+	return strings.Contains(path, ".auth[") && (f.key == "keys" || f.key == "ca")
+}
+
 // real refuses values that are there but cannot be meant: a secret that nobody set is one that everybody knows.
 func (l *loader) real(value []byte, f field, path string) bool {
 	switch {
@@ -70,7 +73,7 @@ func (l *loader) real(value []byte, f field, path string) bool {
 		l.bad(SecretPlaceholder, path, "refers to a value that still holds ${...}", "fill the value in where it is set")
 		return false
 	}
-	if f.key != publicKey && len(bytes.TrimSpace(value)) != len(value) {
+	if !public(f, path) && len(bytes.TrimSpace(value)) != len(value) {
 		l.warn(SecretSpace, path, path+" refers to a value that begins or ends with white space, which counts", "remove it unless the provider shows it so")
 	}
 	return true

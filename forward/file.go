@@ -16,6 +16,7 @@ import (
 // file may be renamed away by a log rotator: the next batch starts a new one.
 type file struct {
 	path string
+	sign Sign
 	f    *os.File // nil between a failure to open and the next attempt
 	size int64    // up to here everything is confirmed
 	buf  []byte
@@ -30,8 +31,8 @@ func checkFile(s hookgate.DestinationSettings, ps *hookgate.Problems) {
 	}
 }
 
-func openFile(s hookgate.DestinationSettings, _ Options) (Destination, error) {
-	d := &file{path: s.Path}
+func openFile(s hookgate.DestinationSettings, o Options) (Destination, error) {
+	d := &file{path: s.Path, sign: o.Sign}
 	if err := d.open(); err != nil {
 		return nil, hookgate.Errorf(hookgate.Unavailable, "file: %w", err)
 	}
@@ -117,7 +118,7 @@ func (d *file) append(batch []hookgate.Entry) error {
 	if err := d.current(); err != nil {
 		return err
 	}
-	d.buf = appendLines(d.buf[:0], batch)
+	d.buf = appendLines(d.buf[:0], batch, d.sign)
 	n := int64(len(d.buf))
 	_, err := d.f.Write(d.buf)
 	if err == nil {

@@ -26,7 +26,11 @@ type Destination interface {
 type Options struct {
 	Stdout io.Writer        // where the type stdout writes; that type needs it
 	Now    func() time.Time // time.Now when nil; webhook-timestamp comes from it
+	Sign   Sign             // of every envelope; nil for none. The http type's binary mode has no envelope to sign
 }
+
+// Sign makes the signature of an envelope; empty text for none.
+type Sign func(envelope []byte) string
 
 // Limits says how a type wants to be fed.
 type Limits struct {

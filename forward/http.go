@@ -31,6 +31,7 @@ type httpTarget struct {
 	binary bool
 	keys   [][]byte
 	now    func() time.Time
+	sign   Sign
 	client *http.Client
 	pool   *http.Transport
 }
@@ -75,7 +76,7 @@ func openHTTP(s hookgate.DestinationSettings, o Options) (Destination, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &httpTarget{url: u.String(), binary: s.Mode == modeBinary, now: o.Now}
+	h := &httpTarget{url: u.String(), binary: s.Mode == modeBinary, now: o.Now, sign: o.Sign}
 	for _, secret := range s.Secrets {
 		key, err := signingKey(secret)
 		if err != nil {
@@ -140,7 +141,7 @@ func (h *httpTarget) post(ctx context.Context, e *hookgate.Event) error {
 func (h *httpTarget) request(ctx context.Context, e *hookgate.Event) (*http.Request, error) {
 	body := e.Data
 	if !h.binary {
-		body = e.AppendEnvelope(make([]byte, 0, len(e.Data)+1024))
+		body = e.AppendSigned(make([]byte, 0, len(e.Data)+1024), false, h.sign)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.url, bytes.NewReader(body))
 	if err != nil {

@@ -26,6 +26,7 @@ type kafka struct {
 	url     kafkaURL
 	topic   string
 	timeout time.Duration
+	sign    Sign
 
 	mu      sync.Mutex // guards the two below: Close may come from another goroutine
 	current *producer
@@ -34,12 +35,12 @@ type kafka struct {
 	buf []byte // the envelopes of a batch, used again and again: one Publish runs at a time
 }
 
-func openKafka(s hookgate.DestinationSettings, _ Options) (Destination, error) {
+func openKafka(s hookgate.DestinationSettings, o Options) (Destination, error) {
 	u, err := parseKafkaURL(string(s.URL.Reveal()))
 	if err != nil {
 		return nil, err
 	}
-	return &kafka{url: u, topic: s.Topic, timeout: s.Timeout}, nil
+	return &kafka{url: u, topic: s.Topic, timeout: s.Timeout, sign: o.Sign}, nil
 }
 
 // Publish sends the batch in rounds, one after the other. A key is always in one partition, and a round's part of one

@@ -19,7 +19,7 @@ func (k *kafka) newTurn(batch []hookgate.Entry) *turn {
 		start := len(k.buf)
 		size := len(e.Event.Data)
 		if size <= maxKafkaEvent {
-			k.buf = e.Event.AppendEnvelope(k.buf)
+			k.buf = e.Event.AppendSigned(k.buf, false, k.sign)
 			size = len(k.buf) - start
 		}
 		if size > maxKafkaEvent {

@@ -45,6 +45,7 @@ type natsStream struct {
 	subject *template
 	stream  string
 	timeout time.Duration
+	sign    Sign
 	quote   *strings.Replacer // takes the credentials out of what a server says
 	link    *natsLink         // nil until it is needed, and after it failed
 	header  nats.Header       // one for all messages: each is written out before the next
@@ -89,7 +90,7 @@ func natsSubject(text string) (*template, error) {
 	return t, nil
 }
 
-func openNATS(s hookgate.DestinationSettings, _ Options) (Destination, error) {
+func openNATS(s hookgate.DestinationSettings, o Options) (Destination, error) {
 	servers, err := natsServers(s)
 	if err != nil {
 		return nil, err
@@ -99,7 +100,7 @@ func openNATS(s hookgate.DestinationSettings, _ Options) (Destination, error) {
 		return nil, err
 	}
 	n := &natsStream{
-		servers: servers, subject: subject, stream: s.Stream, timeout: s.Timeout, quote: natsQuote(servers),
+		servers: servers, subject: subject, stream: s.Stream, timeout: s.Timeout, quote: natsQuote(servers), sign: o.Sign,
 		header: nats.Header{"Content-Type": {structuredType}},
 	}
 	if s.Stream != "" {
@@ -149,7 +150,7 @@ func (n *natsStream) send(e *hookgate.Event) (subject string, err error) {
 	} else {
 		n.header[jetstream.MsgIDHeader] = []string{e.ID}
 	}
-	n.buf = e.AppendEnvelope(n.buf[:0])
+	n.buf = e.AppendSigned(n.buf[:0], false, n.sign)
 	err = n.link.nc.PublishMsg(&nats.Msg{Subject: subject, Reply: reply, Header: n.header, Data: n.buf})
 	size := len(n.buf)
 	if cap(n.buf) > 2*batchBytes {

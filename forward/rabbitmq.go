@@ -35,6 +35,7 @@ type rabbitMQ struct {
 	target   rabbitTarget
 	exchange string
 	key      *template
+	sign     Sign
 
 	mu     sync.Mutex // one Publish at a time; Close waits for it
 	link   *rabbitLink
@@ -88,7 +89,7 @@ func rabbitURL(s hookgate.DestinationSettings) (*url.URL, error) {
 	return u, nil
 }
 
-func openRabbitMQ(s hookgate.DestinationSettings, _ Options) (Destination, error) {
+func openRabbitMQ(s hookgate.DestinationSettings, o Options) (Destination, error) {
 	u, err := rabbitURL(s)
 	if err != nil {
 		return nil, err
@@ -100,7 +101,7 @@ func openRabbitMQ(s hookgate.DestinationSettings, _ Options) (Destination, error
 	password, _ := u.User.Password()
 	return &rabbitMQ{
 		target:   rabbitTarget{url: string(s.URL.Reveal()), password: password, name: s.Name},
-		exchange: s.Exchange, key: key, sent: make([]rabbitSent, rabbitBatch),
+		exchange: s.Exchange, key: key, sign: o.Sign, sent: make([]rabbitSent, rabbitBatch),
 	}, nil
 }
 
@@ -218,7 +219,7 @@ func (r *rabbitMQ) wait(ctx context.Context) {
 
 // message is the event as a message. It stands in the buffer until the next one; by then the client has written it out.
 func (r *rabbitMQ) message(e *hookgate.Event) amqp.Publishing {
-	r.buf = e.AppendEnvelope(r.buf[:0])
+	r.buf = e.AppendSigned(r.buf[:0], false, r.sign)
 	m := amqp.Publishing{
 		ContentType: structuredType, DeliveryMode: amqp.Persistent, MessageId: e.ID, Timestamp: e.Time, AppId: "hookgate", Body: r.buf,
 	}

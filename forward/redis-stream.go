@@ -26,6 +26,7 @@ type redisStream struct {
 	last     *lastConn
 	stream   string
 	maxLen   int64
+	sign     Sign
 	cmds     []*redis.StringCmd // one for each place of a batch, used again and again: one Publish runs at a time
 	buf      []byte
 	ends     []int
@@ -59,7 +60,7 @@ func redisOptions(s hookgate.DestinationSettings) (*redis.Options, error) {
 	return o, nil
 }
 
-func openRedisStream(s hookgate.DestinationSettings, _ Options) (Destination, error) {
+func openRedisStream(s hookgate.DestinationSettings, own Options) (Destination, error) {
 	o, err := redisOptions(s)
 	if err != nil {
 		return nil, err
@@ -82,7 +83,7 @@ func openRedisStream(s hookgate.DestinationSettings, _ Options) (Destination, er
 		}
 		return c, err
 	}
-	return &redisStream{password: o.Password, client: redis.NewClient(o), last: last, stream: s.Stream, maxLen: s.MaxLen}, nil
+	return &redisStream{password: o.Password, client: redis.NewClient(o), last: last, stream: s.Stream, maxLen: s.MaxLen, sign: own.Sign}, nil
 }
 
 // Publish appends the batch in one round trip. More than one entry goes as a transaction: if Redis starts to take
@@ -121,7 +122,7 @@ func (r *redisStream) build(ctx context.Context, batch []hookgate.Entry, errs []
 			refused = append(refused, e.Event.PartitionKey)
 			errs[i] = &Refusal{Err: hookgate.Errorf(hookgate.TooLarge, "redis-stream: an event of %d bytes, at most %d are sent", len(e.Event.Data), maxRedisEvent)}
 		default:
-			r.buf = e.Event.AppendEnvelope(r.buf)
+			r.buf = e.Event.AppendSigned(r.buf, false, r.sign)
 		}
 		r.ends = append(r.ends, len(r.buf))
 	}

@@ -11,6 +11,7 @@ import (
 // stdout writes one JSON line an event. A line counts as confirmed when the writer has taken all of it.
 type stdout struct {
 	w    io.Writer
+	sign Sign
 	buf  []byte
 	torn bool // the last write ended inside a line
 }
@@ -19,7 +20,7 @@ func openStdout(_ hookgate.DestinationSettings, o Options) (Destination, error) 
 	if o.Stdout == nil {
 		return nil, hookgate.Errorf(hookgate.InternalMistake, "stdout: no writer was handed over")
 	}
-	return &stdout{w: o.Stdout}, nil
+	return &stdout{w: o.Stdout, sign: o.Sign}, nil
 }
 
 // Publish writes the batch with one Write. A writer cannot be interrupted: one that blocks holds this destination, and
@@ -33,7 +34,7 @@ func (s *stdout) Publish(ctx context.Context, batch []hookgate.Entry) []error {
 		s.buf = append(s.buf, '\n') // what was torn stays a line of its own
 	}
 	skip := len(s.buf)
-	s.buf = appendLines(s.buf, batch)
+	s.buf = appendLines(s.buf, batch, s.sign)
 	n, err := s.w.Write(s.buf)
 	if err == nil && n < len(s.buf) {
 		err = io.ErrShortWrite
@@ -59,9 +60,9 @@ func (s *stdout) Publish(ctx context.Context, batch []hookgate.Entry) []error {
 func (s *stdout) Close() error { return nil }
 
 // appendLines writes a line for each entry.
-func appendLines(dst []byte, batch []hookgate.Entry) []byte {
+func appendLines(dst []byte, batch []hookgate.Entry, sign Sign) []byte {
 	for _, e := range batch {
-		dst = append(e.Event.AppendLine(dst), '\n')
+		dst = append(e.Event.AppendSigned(dst, true, sign), '\n')
 	}
 	return dst
 }

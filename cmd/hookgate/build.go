@@ -24,6 +24,10 @@ func rules() configs.Rules {
 			_, err := verifiers.New(s)
 			return err
 		},
+		Signing: func(keys []hookgate.Secret) error {
+			_, err := forward.NewSigner(keys)
+			return err
+		},
 		Journal:      journal.CheckRedisURL,
 		AuthWarnings: verifiers.Warnings,
 		Destination:  forward.Check,

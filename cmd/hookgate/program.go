@@ -73,7 +73,7 @@ func start(m *Main, c *configs.Config, log zerolog.Logger, buffer *lineBuffer, s
 		return nil, err
 	}
 	if p.admin, err = listen(c.Admin.Listen, "admin.listen", admin.Handler(admin.Options{
-		Token: c.Admin.Token, Metrics: p.metrics.Handler(),
+		Token: c.Admin.Token, Metrics: p.metrics.Handler(), Keys: p.targets.signing.keySet,
 		Operator: operator{p.journals, p.targets}, Replays: p.replays, Now: m.Now,
 		Events: inspector{parts: parts, receivers: p.targets.receivers, history: p.journals.history},
 		Checks: []admin.Check{{Name: "journal", Ready: p.journals.ready, About: p.journals.durability}},

@@ -25,6 +25,7 @@ type targets struct {
 	log      zerolog.Logger
 	stdout   io.Writer
 	now      func() time.Time
+	signing  signing
 
 	setting sync.Mutex // one set at a time; it waits for destinations, and mu is for what nobody waits with
 	mu      sync.Mutex
@@ -56,6 +57,9 @@ func (t *targets) set(c *configs.Config) error {
 	wanted := make(map[string]hookgate.DestinationSettings, len(c.Destinations))
 	for _, d := range c.Destinations {
 		wanted[d.Name] = routed(c, d)
+	}
+	if err := t.signing.set(c.Signing); err != nil {
+		return fmt.Errorf("signing: %w", err)
 	}
 	var before []hookgate.DestinationSettings
 	running := t.all()
@@ -145,7 +149,7 @@ func (t *targets) start(s hookgate.DestinationSettings) error {
 	if err != nil {
 		return err
 	}
-	d, err := forward.New(s, forward.Options{Stdout: t.stdout, Now: t.now})
+	d, err := forward.New(s, forward.Options{Stdout: t.stdout, Now: t.now, Sign: t.signing.sign})
 	if err != nil {
 		return err
 	}
