@@ -8,9 +8,9 @@ import "time"
 // AuthSettings is one entry under a source's auth.
 type AuthSettings struct {
 	Scheme   string   `yaml:"scheme" doc:"how the provider proves who it is"`
-	Secrets  []Secret `yaml:"secrets" doc:"shared secrets or tokens, alternatives for rotation"`
-	Keys     []Secret `yaml:"keys" doc:"public keys (PEM, bare base64 or a JWK set), alternatives for rotation"`
-	Users    []Secret `yaml:"users" doc:"references to user:password pairs, alternatives"`
+	Secrets  []Secret `yaml:"secrets" ends:"true" doc:"shared secrets or tokens, alternatives for rotation"`
+	Keys     []Secret `yaml:"keys" ends:"true" public:"true" doc:"public keys (PEM, bare base64 or a JWK set), alternatives for rotation"`
+	Users    []Secret `yaml:"users" ends:"true" doc:"references to user:password pairs, alternatives"`
 	Prefix   *string  `yaml:"prefix" doc:"the word before the token; may be empty" default:"Bearer"`
 	Issuer   string   `yaml:"issuer" doc:"the token's iss must equal it"`
 	Audience string   `yaml:"audience" doc:"must be among the token's aud"`
@@ -23,7 +23,7 @@ type AuthSettings struct {
 	Issued         bool          `yaml:"issued" doc:"bearer: tokens of this gateway's own token endpoint, made for this source" default:"false"`
 	AllowPrivate   bool          `yaml:"allow_private" doc:"bearer: the issuer may resolve to a private address; one that is written out always may" default:"false"`
 
-	CA           []Secret `yaml:"ca" doc:"client-certificate: certificates (PEM) of who issues it"`
+	CA           []Secret `yaml:"ca" public:"true" doc:"client-certificate: certificates (PEM) of who issues it"`
 	Names        []string `yaml:"names" doc:"client-certificate: its subject alternative names, one of which it must have"`
 	Fingerprints []string `yaml:"fingerprints" doc:"client-certificate: SHA-256 digests of the certificates themselves, in hex"`
 
@@ -55,7 +55,7 @@ type TokenSettings struct {
 // TokenClient is one client of the token endpoint.
 type TokenClient struct {
 	ID            string   `yaml:"id" doc:"the client_id"`
-	Secrets       []Secret `yaml:"secrets" doc:"the client_secret, alternatives for rotation"`
+	Secrets       []Secret `yaml:"secrets" ends:"true" doc:"the client_secret, alternatives for rotation"`
 	Grants        []string `yaml:"grants" doc:"client_credentials, password" `
 	Users         []Secret `yaml:"users" doc:"references to user:password pairs, for the password grant"`
 	Scopes        []string `yaml:"scopes" doc:"the scopes that it may ask for, and gets unless it asks for fewer"`

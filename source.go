@@ -13,6 +13,7 @@ type Source struct {
 	Provider  string
 	Path      string // exact and escaped, such as /hooks/care
 	Verifiers []Verifier
+	Keys      []Proof // what the verifiers' proofs may name, for metrics that must exist before they happen
 	Reader    Reader
 	Quota     Budget        // of authenticated deliveries; nil for none
 	Window    time.Duration // how long an event is remembered

@@ -58,10 +58,12 @@ type Metrics struct {
 	conflicts   *prometheus.CounterVec
 	quarantined *prometheus.CounterVec
 	duration    *prometheus.HistogramVec
+	keys        keyUses
 }
 
-// NewMetrics makes the metrics; snapshot is called at every scrape and must be cheap and safe for concurrent use.
-func NewMetrics(snapshot func() Snapshot) *Metrics {
+// NewMetrics makes the metrics; snapshot is called at every scrape and must be cheap and safe for concurrent use. first is told
+// of a key's first proof since the start; it may be nil.
+func NewMetrics(snapshot func() Snapshot, first func(source string, p hookgate.Proof)) *Metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
@@ -77,13 +79,16 @@ func NewMetrics(snapshot func() Snapshot) *Metrics {
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 3},
 		}, []string{"source"}),
 	}
-	m.registry.MustRegister(m.requests, m.refused, m.events, m.conflicts, m.quarantined, m.duration,
+	m.keys.first = first
+	m.registry.MustRegister(&m.keys, m.requests, m.refused, m.events, m.conflicts, m.quarantined, m.duration,
 		snapshotCollector(snapshot), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
-// Expect makes the series of a source before anything happens to it, so that the first failure is a rise and not a birth.
-func (m *Metrics) Expect(source string) {
+// Expect makes the series of a source and of its keys before anything happens to it, so that the first failure is a rise and
+// not a birth.
+func (m *Metrics) Expect(source string, keys []hookgate.Proof) {
+	m.keys.expect(source, keys)
 	for _, reason := range hookgate.Reasons() {
 		m.refused.WithLabelValues(source, string(reason))
 	}
@@ -113,6 +118,7 @@ func (m *Metrics) Observe(r *hookgate.Report, took time.Duration) {
 		}
 	}
 	m.requests.WithLabelValues(source, outcome).Inc()
+	m.keys.observe(source, r.Outcome.Verdict)
 	m.duration.WithLabelValues(source).Observe(took.Seconds())
 	for i, e := range r.Outcome.Events {
 		switch {

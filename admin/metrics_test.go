@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -114,7 +115,7 @@ func TestMetrics_EveryOutcomeIsCounted(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m := admin.NewMetrics(func() admin.Snapshot { return admin.Snapshot{} })
+			m := admin.NewMetrics(func() admin.Snapshot { return admin.Snapshot{} }, nil)
 			m.Observe(&c.report, 20*time.Millisecond)
 			got := scrape(t, m)
 			source := c.report.Source
@@ -147,7 +148,7 @@ func TestMetrics_EveryOutcomeIsCounted(t *testing.T) {
 // TestMetrics_TheSnapshotIsShown: every figure has a value of its own, so that no two can be mixed up.
 func TestMetrics_TheSnapshotIsShown(t *testing.T) {
 	t.Parallel()
-	got := scrape(t, admin.NewMetrics(snapshot))
+	got := scrape(t, admin.NewMetrics(snapshot, nil))
 	for series, want := range map[string]float64{
 		"hookgate_journal_ready": 1, "hookgate_journal_last_sequence": 12, "hookgate_journal_bytes": 4096, "hookgate_journal_queue": 3,
 		"hookgate_journal_missing": 1, "hookgate_log_lines_dropped_total": 2,
@@ -166,7 +167,7 @@ func TestMetrics_TheSnapshotIsShown(t *testing.T) {
 // series where it was.
 func TestL03_IDsAndPathsAreNoLabels(t *testing.T) {
 	t.Parallel()
-	m := admin.NewMetrics(snapshot)
+	m := admin.NewMetrics(snapshot, nil)
 	observe := func(n int) {
 		text := "x" + strconv.Itoa(n)
 		events := []*hookgate.Event{{ID: text, Type: text, Tenant: text, EntityType: text, KeyID: text}, {ID: text, Quarantine: text}}
@@ -185,5 +186,51 @@ func TestL03_IDsAndPathsAreNoLabels(t *testing.T) {
 	}
 	if after := len(scrape(t, m)); after != before {
 		t.Errorf("%d series have become %d", before, after)
+	}
+}
+
+// TestS11_EveryKeyIsCounted: an operator who exchanges keys sees which of them the provider still uses.
+func TestS11_EveryKeyIsCounted(t *testing.T) {
+	t.Parallel()
+	var first []string
+	m := admin.NewMetrics(snapshot, func(source string, p hookgate.Proof) { first = append(first, source+" "+p.Scheme+" "+p.KeyID) })
+	m.Expect("care", []hookgate.Proof{{Scheme: "hub-signature", KeyID: "env:OLD"}, {Scheme: "hub-signature", KeyID: "env:NEW"}, {Scheme: "bearer", KeyID: admin.OtherKey}})
+	m.Expect("chat", []hookgate.Proof{{Scheme: "hub-signature", KeyID: "env:OLD"}})
+	observe := func(source string, verdict ...hookgate.Proof) {
+		m.Observe(&hookgate.Report{Source: source, Outcome: hookgate.Outcome{Kind: hookgate.Accepted, Verdict: verdict}}, time.Millisecond)
+	}
+	began := float64(time.Now().Unix())
+	for range 2 {
+		observe("care", hookgate.Proof{Scheme: "hub-signature", KeyID: "env:OLD"}, hookgate.Proof{Scheme: "bearer", KeyID: "kid-1"})
+	}
+	observe("care", hookgate.Proof{Scheme: "bearer", KeyID: "kid-2"})
+	observe("care", hookgate.Proof{Scheme: "hub-signature", KeyID: "unheard of"})
+	m.Expect("care", []hookgate.Proof{{Scheme: "hub-signature", KeyID: "env:OLD"}}) // a reload forgets nothing
+	got := scrape(t, m)
+	series := func(name, source, scheme, key string) float64 {
+		v, ok := got[fmt.Sprintf(`%s{key=%q,scheme=%q,source=%q}`, name, key, scheme, source)]
+		if !ok {
+			t.Errorf("%s of %s at %s is not there", name, key, source)
+		}
+		return v
+	}
+	for _, c := range []struct {
+		source, scheme, key string
+		proofs              float64
+	}{
+		{"care", "hub-signature", "env:OLD", 2},
+		{"care", "hub-signature", "env:NEW", 0},
+		{"care", "bearer", admin.OtherKey, 3},
+		{"chat", "hub-signature", "env:OLD", 0},
+	} {
+		if n := series("hookgate_key_proofs_total", c.source, c.scheme, c.key); n != c.proofs {
+			t.Errorf("%s of %s proved %v, want %v", c.key, c.source, n, c.proofs)
+		}
+		if last := series("hookgate_key_last_proof_timestamp_seconds", c.source, c.scheme, c.key); (last >= began) != (c.proofs > 0) {
+			t.Errorf("%s of %s proved last at %v", c.key, c.source, last)
+		}
+	}
+	if want := []string{"care hub-signature env:OLD", "care bearer kid-1"}; !slices.Equal(first, want) {
+		t.Errorf("told of %q, want %q", first, want)
 	}
 }

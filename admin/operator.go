@@ -56,7 +56,7 @@ const (
 // operate adds the routes. They show what customers wrote, so they need the token even where the other pages are open.
 func (o Options) operate(router *mux.Router) {
 	guarded := func(page func(http.ResponseWriter, *http.Request) error) http.Handler {
-		return o.closed(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		return o.closed(o.audited(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if len(o.Token.Reveal()) == 0 {
 				complain(w, http.StatusForbidden, errors.New("set admin.token: without one nobody sees events here"))
 				return
@@ -64,7 +64,7 @@ func (o Options) operate(router *mux.Router) {
 			if err := page(w, r); err != nil {
 				complain(w, statusOf(err), err)
 			}
-		}))
+		})))
 	}
 	router.Handle("/v1/quarantine", guarded(o.quarantine)).Methods(http.MethodGet)
 	router.Handle("/v1/dead-letters/{destination}", guarded(o.deadLetters)).Methods(http.MethodGet)

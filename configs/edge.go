@@ -4,7 +4,7 @@ import "github.com/hookgate/hookgate"
 
 // TLS makes the listener speak HTTPS.
 type TLS struct {
-	Certificate hookgate.Secret `yaml:"certificate" doc:"the certificate and its chain (PEM), read again when the file changes"`
+	Certificate hookgate.Secret `yaml:"certificate" public:"true" doc:"the certificate and its chain (PEM), read again when the file changes"`
 	Key         hookgate.Secret `yaml:"key" doc:"its private key (PEM)"`
 	ACME        ACME            `yaml:"acme" doc:"certificates from an authority that is asked by itself, in place of a file"`
 }
@@ -15,7 +15,7 @@ type ACME struct {
 	Email     string          `yaml:"email" doc:"whom the authority may write to"`
 	Cache     string          `yaml:"cache" doc:"the folder that keeps keys and certificates" default:"acme"`
 	Directory string          `yaml:"directory" doc:"the authority's directory" default:"https://acme-v02.api.letsencrypt.org/directory"`
-	CA        hookgate.Secret `yaml:"ca" doc:"certificates (PEM) that the authority's own TLS is checked by, where the system does not know it"`
+	CA        hookgate.Secret `yaml:"ca" public:"true" doc:"certificates (PEM) that the authority's own TLS is checked by, where the system does not know it"`
 }
 
 // Proxies are what stands in front of the gateway.

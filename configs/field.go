@@ -15,6 +15,8 @@ type field struct {
 	def     string   // as it would be written in the file; empty for none
 	values  []string // what may be written; empty for anything
 	literal bool     // a reference that may also be a URL written out
+	public  bool     // what the reference names is no secret, though its type is
+	ends    bool     // one of several secrets, of which the older ones may have an end
 	needed  bool
 	index   int
 	typ     reflect.Type
@@ -77,6 +79,8 @@ func (r Rules) fields(of reflect.Type) []field {
 			def:     f.Tag.Get("default"),
 			values:  r.values(of, key, f.Tag.Get("enum")),
 			literal: f.Tag.Get("literal") == "true",
+			public:  f.Tag.Get("public") == "true",
+			ends:    f.Tag.Get("ends") == "true",
 			needed:  needed[entry{of, key}],
 			index:   i,
 			typ:     f.Type,

@@ -203,7 +203,7 @@ listen: 127.0.0.1:0
 public_url: https://hooks.example.com/in
 admin: {listen: "[::]:9", token: env:SECRET}
 journal: {url: sqlite:///var/lib/x.db, retention: 1h30m, max_size: 3GiB, min_free: 64KiB}
-limits: {strangers: 5/s, in_flight: 7}
+limits: {strangers: 5/s, in_flight: 7, connections: 8, per_address: 9}
 log: {level: warn}
 sources:
   - name: campaigns
@@ -212,7 +212,7 @@ sources:
     auth:
       - {scheme: access-token, prefix: "", secrets: [env:SECRET, env:OTHER]}
       - {scheme: bearer, keys: [file:examples/keys/issuer.pem], issuer: i, audience: a}
-      - {scheme: basic, users: [env:OTHER]}
+      - {scheme: basic, users: [env:OTHER, {ref: env:SECRET, not_after: "2026-12-31T00:00:00+01:00"}]}
       - {scheme: hub-signature, secrets: [env:OTHER], encoding: HEX}
     dedupe: {window: 7d, by: attempt}
     destinations: [two]
@@ -244,7 +244,7 @@ destinations:
 		{"journal path", c.Journal.Path(), "/var/lib/x.db"},
 		{"retention", c.Journal.Retention, 90 * time.Minute},
 		{"sizes", [2]configs.Size{c.Journal.MaxSize, c.Journal.MinFree}, [2]configs.Size{3 << 30, 64 << 10}},
-		{"limits", c.Limits, configs.Limits{Strangers: configs.Rate{Count: 5, Per: time.Second}, InFlight: 7}},
+		{"limits", c.Limits, configs.Limits{Strangers: configs.Rate{Count: 5, Per: time.Second}, InFlight: 7, Connections: 8, PerAddress: 9}},
 		{"log", c.Log, configs.Log{Level: "warn"}},
 		{"path", s.Path, "/in/netcore.v1"},
 		{"empty prefix", *s.Auth[0].Prefix, ""},
@@ -252,6 +252,8 @@ destinations:
 		{"key", strings.HasSuffix(string(s.Auth[1].Keys[0].Reveal()), "-----END PUBLIC KEY-----"), true},
 		{"claims", s.Auth[1].Issuer + s.Auth[1].Audience, "ia"},
 		{"users", s.Auth[2].Users[0].Ref(), "env:OTHER"},
+		{"end of a secret", s.Auth[2].Users[1].NotAfter().UTC().Format(time.RFC3339) + s.Auth[2].Users[1].Ref(), "2026-12-30T23:00:00Zenv:SECRET"},
+		{"a secret without end", s.Auth[2].Users[0].NotAfter().IsZero(), true},
 		{"encoding", s.Auth[3].Encoding, "HEX"},
 		{"public url", s.Auth[3].PublicURL, "https://hooks.example.com/in"},
 		{"dedupe", s.Dedupe, configs.Dedupe{Window: 168 * time.Hour, By: "attempt"}},

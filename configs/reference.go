@@ -21,6 +21,7 @@ merge keys, tags and a second document are not read.
 |---|---|
 | text | one line; what YAML would read as a number, a truth value or nothing needs quotes |
 | reference | ` + "`env:NAME`" + `, or ` + "`file:PATH`" + ` from the folder of the configuration file; at most 64 KiB, one line end at the end of a file is not part of it |
+| secret | a reference, or ` + "`{ref: env:NAME, not_after: \"2026-12-31T00:00:00Z\"}`" + `: what is received from then on is not proved by it any more |
 | URL | written out, or a reference; a URL with a user or a password must be a reference |
 | duration | ` + "`500ms`, `30s`, `15m`, `168h`, `7d`" + ` |
 | size | ` + "`512B`, `64KiB`, `1MiB`, `10GiB`" + ` |
@@ -68,8 +69,11 @@ func form(f field) string {
 func single(f field, t reflect.Type) string {
 	switch t {
 	case reflect.TypeFor[hookgate.Secret]():
-		if f.literal {
+		switch {
+		case f.literal:
 			return "URL"
+		case f.ends:
+			return "secret"
 		}
 		return "reference"
 	case reflect.TypeFor[time.Duration]():

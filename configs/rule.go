@@ -38,6 +38,7 @@ const (
 	SecretFile
 	SecretFileSize
 	SecretFileOpen
+	SecretEnd
 	URLLiteral
 	URLPassword
 
@@ -117,6 +118,7 @@ var ruleNames = [ruleCount]string{
 	SecretFile:           "secret-file",
 	SecretFileSize:       "secret-file-size",
 	SecretFileOpen:       "secret-file-open",
+	SecretEnd:            "secret-end",
 	URLLiteral:           "url-literal",
 	URLPassword:          "url-password",
 	ListenAddress:        "listen-address",

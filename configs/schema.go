@@ -55,8 +55,11 @@ func (r Rules) object(of reflect.Type) map[string]any {
 func (r Rules) value(f field, t reflect.Type) map[string]any {
 	switch t {
 	case reflect.TypeFor[hookgate.Secret]():
-		if f.literal {
+		switch {
+		case f.literal:
 			return pattern(urlPattern)
+		case f.ends:
+			return map[string]any{"anyOf": []any{pattern(refPattern), r.object(reflect.TypeFor[ending]())}}
 		}
 		return pattern(refPattern)
 	case reflect.TypeFor[time.Duration]():

@@ -148,6 +148,8 @@ func validateOne(keyword string, s map[string]any, v any, path string) string {
 		_, isUint := v.(uint64)
 		_, isInt := v.(int64)
 		ok = map[any]bool{"string": isText, "array": isList, "object": isObject, "boolean": isBool, "integer": isUint || isInt}[s[keyword]]
+	case "anyOf":
+		ok = slices.ContainsFunc(s[keyword].([]any), func(one any) bool { return validate(one.(map[string]any), v, path) == "" })
 	case "enum":
 		ok = slices.Contains(s[keyword].([]any), v)
 	case "pattern":

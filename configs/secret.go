@@ -7,9 +7,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml/ast"
 
@@ -34,6 +36,9 @@ var (
 
 // secret resolves a reference. Whatever goes wrong, neither the value nor a literal that stands in its place is shown.
 func (l *loader) secret(n ast.Node, f field, path string) hookgate.Secret {
+	if m, ok := n.(*ast.MappingNode); ok && f.ends {
+		return l.ending(m, f, path)
+	}
 	s, ok := n.(*ast.StringNode)
 	if !ok {
 		l.bad(SecretLiteral, path, "is "+kind(n)+", where a reference is meant", secretHint)
@@ -44,7 +49,7 @@ func (l *loader) secret(n ast.Node, f field, path string) hookgate.Secret {
 	case strings.HasPrefix(s.Value, envRef):
 		value, ok = l.fromEnv(s.Value[len(envRef):], path)
 	case strings.HasPrefix(s.Value, fileRef):
-		value, ok = l.fromFile(s.Value[len(fileRef):], public(f, path), path)
+		value, ok = l.fromFile(s.Value[len(fileRef):], f.public, path)
 	case f.literal:
 		return l.url(s.Value, path)
 	default:
@@ -57,10 +62,26 @@ func (l *loader) secret(n ast.Node, f field, path string) hookgate.Secret {
 	return hookgate.NewSecret(value, s.Value)
 }
 
-// public reports whether what a reference names is no secret, though its type is: a key or a certificate by which the
-// provider is known.
-func public(f field, path string) bool {
-	return strings.Contains(path, ".auth[") && (f.key == "keys" || f.key == "ca")
+// ending is a secret with an end, as it is written while keys are exchanged.
+type ending struct {
+	Ref      hookgate.Secret `yaml:"ref" doc:"the reference"`
+	NotAfter string          `yaml:"not_after" doc:"when it ends (RFC 3339); what is received later is not proved by it"`
+}
+
+func (l *loader) ending(n ast.Node, f field, path string) hookgate.Secret {
+	var e ending
+	l.mapping(n, reflect.ValueOf(&e).Elem(), path)
+	if !l.sound(path) {
+		return hookgate.Secret{}
+	}
+	end, err := time.Parse(time.RFC3339, e.NotAfter)
+	switch {
+	case e.Ref.Ref() == "":
+		l.bad(SecretLiteral, path, "has no ref", secretHint)
+	case err != nil:
+		l.bad(SecretEnd, path+".not_after", "is not a time", "write it as 2026-12-31T00:00:00Z")
+	}
+	return e.Ref.Until(end)
 }
 
 // real refuses values that are there but cannot be meant: a secret that nobody set is one that everybody knows.
@@ -73,7 +94,7 @@ func (l *loader) real(value []byte, f field, path string) bool {
 		l.bad(SecretPlaceholder, path, "refers to a value that still holds ${...}", "fill the value in where it is set")
 		return false
 	}
-	if !public(f, path) && len(bytes.TrimSpace(value)) != len(value) {
+	if !f.public && len(bytes.TrimSpace(value)) != len(value) {
 		l.warn(SecretSpace, path, path+" refers to a value that begins or ends with white space, which counts", "remove it unless the provider shows it so")
 	}
 	return true

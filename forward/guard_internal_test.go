@@ -7,7 +7,7 @@ import (
 )
 
 // THREATS O1: the address that is connected to is judged, whatever the URL says.
-func TestO1_GuardJudgesTheConnectedAddress(t *testing.T) {
+func TestO01_GuardJudgesTheConnectedAddress(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		host    string // configured
@@ -69,7 +69,7 @@ func TestO1_GuardJudgesTheConnectedAddress(t *testing.T) {
 }
 
 // The guard sits in the dialer: a name that resolves to loopback is refused before a byte is sent.
-func TestO1_GuardSitsInTheDialer(t *testing.T) {
+func TestO01_GuardSitsInTheDialer(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -87,7 +87,7 @@ func TestO1_GuardSitsInTheDialer(t *testing.T) {
 	}
 }
 
-func TestO1_OddHosts(t *testing.T) {
+func TestO01_OddHosts(t *testing.T) {
 	t.Parallel()
 	for host, odd := range map[string]bool{
 		"127.1": true, "2130706433": true, "0x7f000001": true, "0x7f.1": true, "0177.0.0.1": true, "127.0.0.1.": true,

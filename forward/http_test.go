@@ -243,7 +243,7 @@ func TestHTTPRetryAfterDate(t *testing.T) {
 }
 
 // THREATS O2: nothing follows a redirect, least of all a credential.
-func TestO2_NoRedirectWithCredentials(t *testing.T) {
+func TestO02_NoRedirectWithCredentials(t *testing.T) {
 	t.Parallel()
 	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		t.Errorf("followed, with Authorization %q", r.Header.Get("Authorization"))
@@ -264,7 +264,7 @@ func TestO2_NoRedirectWithCredentials(t *testing.T) {
 }
 
 // THREATS O3: answers without end, by body, by header and by time.
-func TestO3_AnswersWithoutEnd(t *testing.T) {
+func TestO03_AnswersWithoutEnd(t *testing.T) {
 	t.Parallel()
 	tests := map[string]http.HandlerFunc{
 		"header": func(w http.ResponseWriter, _ *http.Request) {

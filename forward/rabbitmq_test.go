@@ -329,7 +329,7 @@ func TestRabbitMQFullQueue(t *testing.T) {
 }
 
 // R8: a broker that takes connections and never answers, at every step of the handshake and after it.
-func TestR8_RabbitMQBlackHole(t *testing.T) {
+func TestR08_RabbitMQBlackHole(t *testing.T) {
 	t.Parallel()
 	n := sharedRabbit.started(t)
 	queue := quorumQueue(t, rabbitChannel(t, n))

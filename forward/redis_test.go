@@ -12,7 +12,7 @@ import (
 )
 
 // R8: a server that takes connections and never answers. A cancelled context ends the wait at once.
-func TestR8_RedisBlackHole(t *testing.T) {
+func TestR08_RedisBlackHole(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

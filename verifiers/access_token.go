@@ -33,7 +33,7 @@ func newAccessToken(s *settings) Scheme {
 			s.problems.Add(field, "take out the line break or blank around it",
 				"the token begins or ends with a blank, or holds a control character, and no header can carry it")
 		}
-		scheme.tokens = append(scheme.tokens, named{id: keyID(field, secret), value: scheme.signed(secret.Reveal())})
+		scheme.tokens = append(scheme.tokens, named{label: labelOf(field, secret), value: scheme.signed(secret.Reveal())})
 	}
 	return scheme
 }
@@ -57,7 +57,7 @@ func (a *accessToken) Sign(req *hookgate.Request, _ time.Time) error {
 	return nil
 }
 
-func (a *accessToken) Verify(req *hookgate.Request, _ time.Time) (hookgate.Proof, error) {
+func (a *accessToken) Verify(req *hookgate.Request, now time.Time) (hookgate.Proof, error) {
 	value, err := req.One("Authorization")
 	if err != nil {
 		return hookgate.Proof{}, err
@@ -70,7 +70,7 @@ func (a *accessToken) Verify(req *hookgate.Request, _ time.Time) (hookgate.Proof
 	given := []byte(value)
 	for _, token := range a.tokens {
 		if hookgate.SecretEqual(given, token.value) {
-			return hookgate.Proof{Scheme: "access-token", KeyID: token.id}, nil
+			return token.proves("access-token", now)
 		}
 	}
 	return hookgate.Proof{}, hookgate.Refuse(hookgate.Mismatch, "the token is none of the %d secrets", len(a.tokens))

@@ -20,7 +20,7 @@ type basic struct{ users []basicUser }
 
 // basicUser holds digests, because digests have one length and can be compared in constant time.
 type basicUser struct {
-	id             string
+	label
 	pair           []byte // user:password, for signing
 	user, password [sha256.Size]byte
 }
@@ -45,7 +45,7 @@ func newBasic(s *settings) Scheme {
 			s.problems.Add(field, "save it as UTF-8", "the value is not UTF-8")
 		}
 		scheme.users = append(scheme.users, basicUser{
-			id:       keyID(field, secret),
+			label:    labelOf(field, secret),
 			pair:     secret.Reveal(),
 			user:     sha256.Sum256([]byte(user)),
 			password: sha256.Sum256([]byte(password)),
@@ -69,7 +69,7 @@ func (b *basic) Sign(req *hookgate.Request, _ time.Time) error {
 	return nil
 }
 
-func (b *basic) Verify(req *hookgate.Request, _ time.Time) (hookgate.Proof, error) {
+func (b *basic) Verify(req *hookgate.Request, now time.Time) (hookgate.Proof, error) {
 	text, err := credentials(req, "Basic")
 	if err != nil {
 		return hookgate.Proof{}, err
@@ -89,7 +89,7 @@ func (b *basic) Verify(req *hookgate.Request, _ time.Time) (hookgate.Proof, erro
 		// Both are compared always: stopping at a wrong user would tell which users exist.
 		same := subtle.ConstantTimeCompare(user[:], known.user[:]) & subtle.ConstantTimeCompare(password[:], known.password[:])
 		if same == 1 {
-			return hookgate.Proof{Scheme: "basic", KeyID: known.id}, nil
+			return known.proves("basic", now)
 		}
 	}
 	return hookgate.Proof{}, hookgate.Refuse(hookgate.Mismatch, "user and password are none of the %d pairs", len(b.users))

@@ -35,7 +35,7 @@ type bearer struct {
 
 // tokenKey is one public key. A key of a JWK set has an algorithm and mostly a kid, a PEM key has neither.
 type tokenKey struct {
-	id     string
+	label
 	kid    string
 	alg    string
 	public crypto.PublicKey
@@ -48,9 +48,9 @@ func newBearer(s *settings) Scheme {
 		if !s.resolved(field, secret) {
 			continue
 		}
-		id := keyID(field, secret)
+		name := labelOf(field, secret)
 		if text := bytes.TrimSpace(secret.Reveal()); text[0] == '{' {
-			scheme.keys = append(scheme.keys, s.keySet(field, id, text)...)
+			scheme.keys = append(scheme.keys, s.keySet(field, name, text)...)
 			continue
 		}
 		public, wrong := parsePublicKey(secret.Reveal())
@@ -61,7 +61,7 @@ func newBearer(s *settings) Scheme {
 			s.problems.Add(field, wrong.Hint, "%s", wrong.Message)
 			continue
 		}
-		scheme.keys = append(scheme.keys, tokenKey{id: id, public: public})
+		scheme.keys = append(scheme.keys, tokenKey{label: name, public: public})
 	}
 	if s.signs && s.resolved("private", s.private) {
 		scheme.addPrivate(s)
@@ -81,7 +81,7 @@ func (b *bearer) addPrivate(s *settings) {
 	}
 	b.private = private
 	if len(s.Keys) == 0 {
-		b.keys = []tokenKey{{id: keyID("private", s.private), public: private.Public()}}
+		b.keys = []tokenKey{{label: labelOf("private", s.private), public: private.Public()}}
 	}
 	for _, key := range b.keys {
 		if k, ok := key.public.(interface{ Equal(crypto.PublicKey) bool }); ok && k.Equal(private.Public()) {
@@ -141,7 +141,7 @@ func (b *bearer) Verify(req *hookgate.Request, now time.Time) (hookgate.Proof, e
 		if err != nil {
 			return hookgate.Proof{}, err
 		}
-		return hookgate.Proof{Scheme: "bearer", KeyID: key.id}, nil
+		return key.proves("bearer", now)
 	}
 	return hookgate.Proof{}, hookgate.Refuse(hookgate.Mismatch, "the token was made by none of the %d keys", len(b.keys))
 }

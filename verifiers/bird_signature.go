@@ -87,7 +87,7 @@ func (b *birdSignature) Verify(req *hookgate.Request, now time.Time) (hookgate.P
 	if !isDigest64(signature) {
 		return hookgate.Proof{}, hookgate.Refuse(hookgate.HeaderGrammar, "%s is not canonical base64 of 32 bytes", birdHeader)
 	}
-	id, ok := b.matches(signature, timestamp, req)
+	key, ok := b.matches(signature, timestamp, req)
 	if !ok {
 		return hookgate.Proof{}, hookgate.Refuse(hookgate.Mismatch, "%s was made by none of the %d secrets for this time, URL and body", birdHeader, len(b.keys))
 	}
@@ -98,16 +98,20 @@ func (b *birdSignature) Verify(req *hookgate.Request, now time.Time) (hookgate.P
 	case age < -birdAhead:
 		return hookgate.Proof{}, hookgate.Refuse(hookgate.TooEarly, "signed %s after receipt, at most %s is accepted", (-age).Round(time.Second), birdAhead)
 	}
-	return hookgate.Proof{Scheme: "bird-signature", KeyID: id, SignedTime: timestamp}, nil
+	proof, err := key.proves("bird-signature", now)
+	if err == nil {
+		proof.SignedTime = timestamp
+	}
+	return proof, err
 }
 
-func (b *birdSignature) matches(signature, timestamp string, req *hookgate.Request) (id string, ok bool) {
+func (b *birdSignature) matches(signature, timestamp string, req *hookgate.Request) (hmacKey, bool) {
 	for _, key := range b.keys {
 		if sameText(b.signed(key, timestamp, req), signature) {
-			return key.id, true
+			return key, true
 		}
 	}
-	return "", false
+	return hmacKey{}, false
 }
 
 // birdSeconds reads ASCII digits without sign, blank or leading zero, so that one time has one text.

@@ -11,12 +11,12 @@ import (
 // hmacKey makes HMAC-SHA256 values under one secret. Its states are used again, because setting one up costs as much as
 // hashing a short body.
 type hmacKey struct {
-	id     string
+	label
 	states *sync.Pool
 }
 
-func newHMACKey(id string, secret []byte) hmacKey {
-	return hmacKey{id, &sync.Pool{New: func() any { return hmac.New(sha256.New, secret) }}}
+func newHMACKey(l label, secret []byte) hmacKey {
+	return hmacKey{l, &sync.Pool{New: func() any { return hmac.New(sha256.New, secret) }}}
 }
 
 func (k hmacKey) sum(message []byte) (sum [sha256.Size]byte) {

@@ -67,7 +67,7 @@ func (h *hubSignature) Sign(req *hookgate.Request, _ time.Time) error {
 	return nil
 }
 
-func (h *hubSignature) Verify(req *hookgate.Request, _ time.Time) (hookgate.Proof, error) {
+func (h *hubSignature) Verify(req *hookgate.Request, now time.Time) (hookgate.Proof, error) {
 	value, err := req.One(hubHeader)
 	if err != nil {
 		return hookgate.Proof{}, err
@@ -77,7 +77,7 @@ func (h *hubSignature) Verify(req *hookgate.Request, _ time.Time) (hookgate.Proo
 	}
 	for _, key := range h.keys {
 		if sameText(h.signed(key, req.Body), value) {
-			return hookgate.Proof{Scheme: "hub-signature", KeyID: key.id}, nil
+			return key.proves("hub-signature", now)
 		}
 	}
 	return hookgate.Proof{}, hookgate.Refuse(hookgate.Mismatch, "%s was made by none of the %d secrets for this body", hubHeader, len(h.keys))

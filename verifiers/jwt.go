@@ -158,7 +158,7 @@ func signToken(private crypto.Signer, key tokenKey, claims tokenClaims) (string,
 // keySet reads the verifying keys of a JWK set, or of a single JWK. Symmetric keys, and keys for encryption or for
 // algorithms that are not allowed, are left out, because a provider's set often holds them. What must not stand in such a
 // set at all (a private key) and what would make the choice of the algorithm the token's (a key without alg) is refused.
-func (s *settings) keySet(field, id string, text []byte) []tokenKey {
+func (s *settings) keySet(field string, name label, text []byte) []tokenKey {
 	var set map[string]json.RawMessage
 	var members []json.RawMessage
 	if len(text) > maxKeySet {
@@ -188,7 +188,7 @@ func (s *settings) keySet(field, id string, text []byte) []tokenKey {
 		case wrong != nil:
 			s.problems.Add(field, wrong.Hint, "key %d of the set: %s", i+1, wrong.Message)
 		case usable:
-			key.id = id
+			key.label = name
 			if key.kid != "" {
 				key.id = key.kid
 			}

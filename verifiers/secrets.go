@@ -3,6 +3,7 @@ package verifiers
 import (
 	"fmt"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/hookgate/hookgate"
@@ -13,18 +14,43 @@ const (
 	minSecret  = 12 // characters of a password or token, below which Warnings speaks up
 )
 
-// named is a secret's bytes with the name under which a proof shows it.
+// named is a secret's bytes with the label under which a proof shows it.
 type named struct {
-	id    string
+	label
 	value []byte
 }
 
-// keyID is what a proof calls a secret: its reference, or its place in the entry where it has none.
-func keyID(field string, secret hookgate.Secret) string {
-	if ref := secret.Ref(); ref != "" {
-		return ref
+// label is what a proof calls a key, and the secret that it comes from, which may have an end.
+type label struct {
+	id   string
+	from hookgate.Secret
+}
+
+// labelOf calls a key by its reference, or by its place in the entry where it has none.
+func labelOf(field string, secret hookgate.Secret) label {
+	l := label{secret.Ref(), secret}
+	if l.id == "" {
+		l.id = field
 	}
-	return field
+	return l
+}
+
+// KeyIDs names the keys that an entry lists, as proofs name them. The keys of a key set have names of their own.
+func KeyIDs(entry hookgate.AuthSettings) (ids []string) {
+	for option, secrets := range map[string][]hookgate.Secret{"secrets": entry.Secrets, "keys": entry.Keys, "users": entry.Users} {
+		for i, secret := range secrets {
+			ids = append(ids, labelOf(fmt.Sprintf("%s[%d]", option, i), secret).id)
+		}
+	}
+	return ids
+}
+
+// proves is the proof by a key that fits, if it had not ended when the request came.
+func (l label) proves(scheme string, received time.Time) (hookgate.Proof, error) {
+	if l.from.Retired(received) {
+		return hookgate.Proof{}, hookgate.Refuse(hookgate.KeyRetired, "made with %s, which ended at %s", l.id, l.from.NotAfter().UTC().Format(time.RFC3339))
+	}
+	return hookgate.Proof{Scheme: scheme, KeyID: l.id}, nil
 }
 
 // resolved reports whether a secret holds something that can be a secret. What it refuses are the marks of a variable
@@ -72,7 +98,7 @@ func (s *settings) hmacSecrets() []hmacKey {
 		if n := len(secret.Reveal()); n < minHMACKey && !s.signs { // who only signs has the key that the provider gave him
 			s.problems.Add(field, "make a longer one and set it at the provider too", "the key has %d bytes, and an HMAC key needs %d", n, minHMACKey)
 		}
-		keys = append(keys, newHMACKey(keyID(field, secret), secret.Reveal()))
+		keys = append(keys, newHMACKey(labelOf(field, secret), secret.Reveal()))
 	}
 	return keys
 }

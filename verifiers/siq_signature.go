@@ -23,7 +23,7 @@ type siqSignature struct {
 }
 
 type siqKey struct {
-	id     string
+	label
 	public *rsa.PublicKey
 }
 
@@ -43,7 +43,7 @@ func newSiqSignature(s *settings) Scheme {
 			s.problems.Add(field, wrong.Hint, "%s", wrong.Message)
 			continue
 		}
-		scheme.keys = append(scheme.keys, siqKey{id: keyID(field, secret), public: key})
+		scheme.keys = append(scheme.keys, siqKey{label: labelOf(field, secret), public: key})
 	}
 	if !s.signs || !s.resolved("private", s.private) {
 		return scheme
@@ -56,7 +56,7 @@ func newSiqSignature(s *settings) Scheme {
 	case !isRSA:
 		s.problems.Add("private", "siq-signature is RSA alone", "the private key is not an RSA key")
 	case len(s.Keys) == 0:
-		scheme.private, scheme.keys = key, []siqKey{{id: keyID("private", s.private), public: &key.PublicKey}}
+		scheme.private, scheme.keys = key, []siqKey{{label: labelOf("private", s.private), public: &key.PublicKey}}
 	default:
 		scheme.private = key
 		for _, k := range scheme.keys {
@@ -85,7 +85,7 @@ func (q *siqSignature) Sign(req *hookgate.Request, _ time.Time) error {
 	return nil
 }
 
-func (q *siqSignature) Verify(req *hookgate.Request, _ time.Time) (hookgate.Proof, error) {
+func (q *siqSignature) Verify(req *hookgate.Request, now time.Time) (hookgate.Proof, error) {
 	text, err := req.One(siqHeader)
 	if err != nil {
 		return hookgate.Proof{}, err
@@ -107,7 +107,7 @@ func (q *siqSignature) Verify(req *hookgate.Request, _ time.Time) (hookgate.Proo
 		}
 		fits = true
 		if rsa.VerifyPKCS1v15(key.public, crypto.SHA256, digest[:], signature) == nil {
-			return hookgate.Proof{Scheme: "siq-signature", KeyID: key.id}, nil
+			return key.proves("siq-signature", now)
 		}
 	}
 	if !fits {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hookgate/hookgate"
+	"github.com/hookgate/hookgate/admin"
 	"github.com/hookgate/hookgate/configs"
 	"github.com/hookgate/hookgate/forward"
 	"github.com/hookgate/hookgate/journal"
@@ -74,8 +75,21 @@ func buildSource(s configs.Source) (*hookgate.Source, error) {
 			return nil, err
 		}
 		src.Verifiers = append(src.Verifiers, v)
+		src.Keys = append(src.Keys, keysOf(a)...)
 	}
 	return src, nil
+}
+
+// keysOf names the keys of an entry as its proofs do. Keys that somebody else names, such as an issuer's, stand together
+// under one name.
+func keysOf(a hookgate.AuthSettings) (keys []hookgate.Proof) {
+	for _, id := range verifiers.KeyIDs(a) {
+		keys = append(keys, hookgate.Proof{Scheme: a.Scheme, KeyID: id})
+	}
+	if a.Scheme != "none" {
+		keys = append(keys, hookgate.Proof{Scheme: a.Scheme, KeyID: admin.OtherKey})
+	}
+	return keys
 }
 
 // budget is nil, which bounds nothing, for a rate that is not set.

@@ -123,7 +123,8 @@ func gatherMetrics(t *testing.T) (text string, all []metricRow) {
 	t.Helper()
 	m := admin.NewMetrics(func() admin.Snapshot {
 		return admin.Snapshot{Destinations: []admin.DestinationSnapshot{{Name: "events"}}, Outbound: []admin.OutboundSnapshot{{Provider: "bird"}}}
-	})
+	}, nil)
+	m.Expect("care", []hookgate.Proof{{Scheme: "hub-signature", KeyID: "env:CARE"}})
 	m.Observe(&hookgate.Report{Source: "care", Outcome: hookgate.Outcome{
 		Kind:    hookgate.Accepted,
 		Events:  []*hookgate.Event{{}, {Quarantine: "unreadable"}},

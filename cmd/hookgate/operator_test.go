@@ -8,7 +8,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 )
@@ -28,10 +30,11 @@ func (r *running) operate(t *testing.T, method, path, token, body string) (int, 
 	return status, got
 }
 
-// TestDeadLettersAreSeenAndReplayed: an event that a target refuses to the end is listed with the target's answer, and is
-// delivered under its id once it is replayed.
-func TestDeadLettersAreSeenAndReplayed(t *testing.T) {
+// TestA03_DeadLettersAreSeenAndReplayed: an event that a target refuses to the end is listed with the target's answer, and is
+// delivered under its id once it is replayed. Who had it replayed is in the log.
+func TestA03_DeadLettersAreSeenAndReplayed(t *testing.T) {
 	t.Parallel()
+	var ids sync.Map // by subject
 	var mended atomic.Bool
 	var taken atomic.Int64
 	target := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -41,6 +44,9 @@ func TestDeadLettersAreSeenAndReplayed(t *testing.T) {
 			return
 		}
 		taken.Add(1)
+		var envelope struct{ ID, Subject string }
+		_ = json.Unmarshal(body, &envelope)
+		ids.Store(envelope.Subject, envelope.ID)
 	}))
 	defer target.Close()
 	config := scenario(filepath.Join(t.TempDir(), "j.db"), "  - {name: events, type: http, url: \""+target.URL+"\", retry: {attempts: 2, backoff: 10ms}}\n")
@@ -69,6 +75,7 @@ func TestDeadLettersAreSeenAndReplayed(t *testing.T) {
 	}
 	eventually(t, "one dead letter", func() (bool, string) { return len(list()) == 1 && taken.Load() == 3, fmt.Sprint(list(), taken.Load()) })
 	letter := list()[0].(map[string]any)
+	id := letter["event"].(map[string]any)["id"]
 	if letter["attempts"] != 2.0 || !strings.Contains(letter["error"].(string), "422") || letter["event"].(map[string]any)["subject"] != "case-2" {
 		t.Errorf("the dead letter is %v", letter)
 	}
@@ -109,6 +116,19 @@ func TestDeadLettersAreSeenAndReplayed(t *testing.T) {
 		if status, got := r.operate(t, c.method, c.path, c.token, `{"seqs":[1]}`); status != c.status {
 			t.Errorf("%s %s: %d %v, want %d", c.method, c.path, status, got, c.status)
 		}
+	}
+	if got, _ := ids.Load("case-2"); got != id {
+		t.Errorf("replayed as %v, want %v", got, id)
+	}
+	for _, line := range []string{
+		`"remote":"127.0.0.1:[0-9]+","method":"POST","path":"/v1/dead-letters/events/replay","order":"{\\"seqs\\":\[3,3,1,99\]}","status":200`,
+		`"path":"/v1/dead-letters/events/replay","order":"{\\"everything\\":true}","status":400`,
+		`"path":"/v1/dead-letters/other/replay","order":"[^"]*(\\"[^"]*)*","status":404`,
+	} {
+		eventually(t, "it is in the log", func() (bool, string) { return regexp.MustCompile(line).MatchString(r.stderr.String()), line })
+	}
+	if log := r.stderr.String(); strings.Contains(log, `"path":"/v1/quarantine"`) || strings.Contains(log, adminToken) {
+		t.Error("reading, or the token, is in the log")
 	}
 	if a := s.deliver(t.Context(), "not json \xff"); a.outcome != "quarantined" {
 		t.Fatal(a)

@@ -62,7 +62,7 @@ func start(m *Main, c *configs.Config, log zerolog.Logger, buffer *lineBuffer, s
 		return nil, err
 	}
 	p.gateway = &hookgate.Gateway{Journal: p.journals.Journal, Now: m.Now, Strangers: budget(c.Limits.Strangers), Seats: make(chan struct{}, c.Limits.InFlight)}
-	p.metrics = admin.NewMetrics(func() admin.Snapshot { return p.snapshot(buffer.Dropped()) })
+	p.metrics = admin.NewMetrics(func() admin.Snapshot { return p.snapshot(buffer.Dropped()) }, p.firstProof)
 	p.setSources(sources)
 	accessLog := middleware.AccessLog(log)
 	count := func(a middleware.Answer) { p.metrics.Observe(a.Report, a.Duration) }
@@ -74,7 +74,7 @@ func start(m *Main, c *configs.Config, log zerolog.Logger, buffer *lineBuffer, s
 	}
 	if p.admin, err = listen(c.Admin.Listen, "admin.listen", admin.Handler(admin.Options{
 		Token: c.Admin.Token, Metrics: p.metrics.Handler(), Keys: p.targets.signing.keySet,
-		Operator: operator{p.journals, p.targets}, Replays: p.replays, Now: m.Now,
+		Operator: operator{p.journals, p.targets}, Replays: p.replays, Audit: p.audit, Now: m.Now,
 		Events: inspector{parts: parts, receivers: p.targets.receivers, history: p.journals.history},
 		Checks: []admin.Check{{Name: "journal", Ready: p.journals.ready, About: p.journals.durability}},
 	}), log); err != nil {
@@ -101,9 +101,19 @@ func (p *program) share() {
 // setSources replaces the sources of the gateway and prepares their metrics.
 func (p *program) setSources(sources []*hookgate.Source) {
 	for _, s := range sources {
-		p.metrics.Expect(s.Name)
+		p.metrics.Expect(s.Name, s.Keys)
 	}
 	p.gateway.SetSources(sources)
+}
+
+// firstProof tells when a key comes into use: while keys are exchanged, the moment from which the provider has the new one.
+func (p *program) firstProof(source string, proof hookgate.Proof) {
+	p.log.Info().Str("source", source).Str("scheme", proof.Scheme).Str("keyid", proof.KeyID).Msg("first delivery proved by this key since the start")
+}
+
+// audit logs what an operator did.
+func (p *program) audit(a admin.Act) {
+	p.log.Info().Str("remote", a.Remote).Str("method", a.Method).Str("path", a.Path).Str("order", a.Order).Int("status", a.Status).Msg("operator")
 }
 
 // run serves until ctx ends or something gives up, lets quiesce end what could still change the program, and then stops in
