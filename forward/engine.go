@@ -45,6 +45,8 @@ type engine struct {
 	suspects                map[int64]suspicion // by sequence number; at most those read and parked
 	delivered, failed, dead uint64
 	lastConfirmed           time.Time
+	refusedInRow            int       // since the last confirmation
+	hurriedAt               time.Time // when what is parked was last tried before its time
 
 	wanted   chan readRequest
 	chunks   chan chunk

@@ -128,6 +128,7 @@ func (e *engine) confirm(it *item, now time.Time) {
 	delete(e.suspects, it.entry.Seq)
 	e.delivered++
 	e.lastConfirmed = now
+	e.recovered(now)
 	if it.parked {
 		e.unpark(it.lane, it.entry.Seq)
 		e.ledger.finish(it.entry.Seq)
@@ -149,6 +150,7 @@ func (e *engine) attempts(it *item) int {
 // refuse parks the entry until its next attempt, or buries it after the last.
 func (e *engine) refuse(it *item, err error, attempts int, now time.Time) {
 	e.f.noteError(err)
+	e.refusedInRow++
 	p := hookgate.Parked{Seq: it.entry.Seq, Attempts: attempts, Error: errorText(err), Replayed: it.replayed}
 	p.Dead = attempts >= e.f.settings.Retry.Attempts
 	if !p.Dead {
