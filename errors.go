@@ -81,6 +81,7 @@ type Error struct {
 	Hint       string        // what the operator can do about it; may be empty
 	RetryAfter time.Duration // rounded up to seconds in the answer; zero leaves the header out
 	Err        error         // the cause; may be nil
+	Entry      int           // which entry under auth refused, from 0 on; where the code is Unauthenticated
 }
 
 func (e *Error) Error() string {

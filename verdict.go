@@ -36,7 +36,7 @@ func Authenticate(ctx context.Context, verifiers []Verifier, req *Request, now t
 		return nil, Refuse(NoVerifier, "the source has no auth entry")
 	}
 	verdict := make(Verdict, 0, len(verifiers))
-	for _, v := range verifiers {
+	for i, v := range verifiers {
 		if p, ok := v.(Preparer); ok {
 			if err := p.Prepare(ctx, req, now); err != nil {
 				return nil, err
@@ -44,7 +44,9 @@ func Authenticate(ctx context.Context, verifiers []Verifier, req *Request, now t
 		}
 		proof, err := v.Verify(req, now)
 		if err != nil {
-			return nil, err
+			e := AsError(err)
+			e.Entry = i
+			return nil, e
 		}
 		verdict = append(verdict, proof)
 	}

@@ -95,7 +95,7 @@ func (s *settings) hmacSecrets() []hmacKey {
 		if !s.resolved(field, secret) {
 			continue
 		}
-		if n := len(secret.Reveal()); n < minHMACKey && !s.signs { // who only signs has the key that the provider gave him
+		if n := len(secret.Reveal()); n < minHMACKey && !s.signs && !s.tried { // who only signs has the key that the provider gave him
 			s.problems.Add(field, "make a longer one and set it at the provider too", "the key has %d bytes, and an HMAC key needs %d", n, minHMACKey)
 		}
 		keys = append(keys, newHMACKey(labelOf(field, secret), secret.Reveal()))

@@ -21,6 +21,7 @@ type settings struct {
 	hookgate.AuthSettings
 	private  hookgate.Secret
 	signs    bool // made by NewSigner
+	tried    bool // made by Explain, of keys that may be short
 	problems hookgate.Problems
 }
 

@@ -1,0 +1,186 @@
+package verifiers_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/base64"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hookgate/hookgate"
+	"github.com/hookgate/hookgate/verifiers"
+)
+
+// TestExplain breaks one thing at a time between a provider that signs and a gateway that verifies, and demands the one
+// diagnosis that helps.
+func TestExplain(t *testing.T) {
+	t.Parallel()
+	const key = "c2l4dGVlbiBieXRlcyBvZiBrZXk="
+	secret := func(text string) []hookgate.Secret {
+		return []hookgate.Secret{hookgate.NewSecret([]byte(text), "env:KEY")}
+	}
+	decoded, err := base64.StdEncoding.DecodeString(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const body = `{"b":"x/y","a":[1, 2.0]}`
+	hub := hookgate.AuthSettings{Scheme: "hub-signature", Secrets: secret(key)}
+	bird := hookgate.AuthSettings{Scheme: "bird-signature", Secrets: secret(key), PublicURL: "https://hooks.example.com"}
+	token := hookgate.AuthSettings{Scheme: "access-token", Secrets: secret(key)}
+	basic := hookgate.AuthSettings{Scheme: "basic", Users: secret("user:password of the user")}
+	with := func(entry hookgate.AuthSettings, change func(*hookgate.AuthSettings)) hookgate.AuthSettings {
+		change(&entry)
+		return entry
+	}
+	secrets := func(entry hookgate.AuthSettings, text string) hookgate.AuthSettings {
+		return with(entry, func(a *hookgate.AuthSettings) { a.Secrets = secret(text) })
+	}
+	now := time.Unix(1_790_000_000, 0)
+	for name, c := range map[string]struct {
+		ours, theirs hookgate.AuthSettings
+		signed, got  string // the body when it was signed and when it came in; body where empty
+		at           time.Duration
+		change       func(*hookgate.Request)
+		want         verifiers.Diagnosis
+		says         string
+	}{
+		"another key":             {ours: hub, theirs: secrets(hub, "another key of 24 bytes!"), want: verifiers.Unexplained, says: "another key"},
+		"key with line feed":      {ours: hub, theirs: secrets(hub, key+"\n"), want: verifiers.KeySpace, says: "line feed"},
+		"key without line feed":   {ours: secrets(hub, key+"\n"), theirs: hub, want: verifiers.KeySpace, says: "white space"},
+		"key to be decoded":       {ours: hub, theirs: secrets(hub, string(decoded)), want: verifiers.KeyEncoding, says: "decodes it from base64"},
+		"key decoded by us":       {ours: secrets(hub, string(decoded)), theirs: hub, want: verifiers.KeyEncoding, says: "base64 text"},
+		"key of another source":   {ours: hub, theirs: secrets(hub, "key of the other source!"), want: verifiers.KeyElsewhere, says: "source chat"},
+		"signature as base64":     {ours: hub, theirs: with(hub, func(a *hookgate.AuthSettings) { a.Encoding = "base64" }), want: verifiers.SignatureForm, says: "encoding: base64"},
+		"signature in upper case": {ours: hub, theirs: with(hub, func(a *hookgate.AuthSettings) { a.Encoding = "HEX" }), want: verifiers.SignatureForm, says: "HEX"},
+		"prefix gone": {ours: hub, theirs: hub, want: verifiers.SignatureForm, says: "sha256= in front", change: func(r *hookgate.Request) {
+			r.Header.Set("X-Hub-Signature", strings.TrimPrefix(r.Header.Get("X-Hub-Signature"), "sha256="))
+		}},
+		"header renamed": {ours: hub, theirs: hub, want: verifiers.HeaderRenamed, says: "is in X-Hub-Signature-256", change: func(r *hookgate.Request) {
+			r.Header["X-Hub-Signature-256"] = r.Header["X-Hub-Signature"]
+			delete(r.Header, "X-Hub-Signature")
+		}},
+		"header gone": {ours: hub, theirs: hub, want: verifiers.HeaderAbsent, says: "no X-Hub-Signature", change: func(r *hookgate.Request) {
+			delete(r.Header, "X-Hub-Signature")
+		}},
+		"header twice": {ours: hub, theirs: hub, want: verifiers.HeaderTwice, says: "2 X-Hub-Signature", change: func(r *hookgate.Request) {
+			r.Header["X-Hub-Signature"] = slices.Repeat(r.Header["X-Hub-Signature"], 2)
+		}},
+		"body made compact":  {ours: hub, theirs: hub, got: `{"b":"x/y","a":[1,2.0]}`, signed: `{"b": "x/y", "a": [1, 2.0]}`, want: verifiers.BodyRewritten, says: "blank behind"},
+		"body sorted":        {ours: hub, theirs: hub, signed: `{"a":[1,2.0],"b":"x/y"}`, want: verifiers.BodyRewritten, says: "alphabetical"},
+		"slashes unescaped":  {ours: hub, theirs: hub, signed: `{"b":"x\/y","a":[1,2.0]}`, want: verifiers.BodyRewritten, says: `\/`},
+		"body indented":      {ours: hub, theirs: hub, signed: "{\n  \"b\": \"x/y\",\n  \"a\": [\n    1,\n    2.0\n  ]\n}", want: verifiers.BodyRewritten, says: "indented"},
+		"line feed added":    {ours: hub, theirs: hub, got: body + "\n", want: verifiers.BodyRewritten, says: "white space around"},
+		"line ends changed":  {ours: hub, theirs: hub, signed: "{\r\n}", got: "{\n}", want: verifiers.BodyRewritten, says: "CR and LF"},
+		"form sorted":        {ours: hub, theirs: hub, signed: "a=1&b=2", got: "b=2&a=1", want: verifiers.BodyRewritten, says: "form"},
+		"body compressed":    {ours: hub, theirs: hub, got: string(zipped(t, body)), want: verifiers.BodyCompressed},
+		"body and key":       {ours: hub, theirs: secrets(hub, key+"\n"), got: body + "\n", want: verifiers.BodyRewritten, says: "line feed at its end"},
+		"other public URL":   {ours: bird, theirs: with(bird, func(a *hookgate.AuthSettings) { a.PublicURL = "http://hooks.example.com" }), want: verifiers.URLDiffers, says: "signed for http://hooks.example.com/hooks/x?q=1"},
+		"host of the proxy":  {ours: bird, theirs: with(bird, func(a *hookgate.AuthSettings) { a.PublicURL = "https://edge.example.net" }), want: verifiers.URLDiffers, says: "edge.example.net", change: func(r *hookgate.Request) { r.Header.Set("X-Forwarded-Host", "edge.example.net") }},
+		"query stripped":     {ours: bird, theirs: bird, want: verifiers.URLDiffers, says: "/hooks/x", change: func(r *hookgate.Request) { r.Target += "&added=1" }},
+		"clock behind":       {ours: bird, theirs: bird, at: -25 * time.Hour, want: verifiers.ClockOff, says: "before receipt"},
+		"clock ahead":        {ours: bird, theirs: bird, at: time.Hour, want: verifiers.ClockOff, says: "after receipt"},
+		"token prefix":       {ours: token, theirs: with(token, func(a *hookgate.AuthSettings) { a.Prefix = ptr("Token") }), want: verifiers.SignatureForm, says: "prefix"},
+		"token":              {ours: token, theirs: secrets(token, "another token of ours"), want: verifiers.Unexplained},
+		"user and password":  {ours: basic, theirs: with(basic, func(a *hookgate.AuthSettings) { a.Users = secret("user:other password") }), want: verifiers.Unexplained},
+		"password and space": {ours: with(basic, func(a *hookgate.AuthSettings) { a.Users = secret("user:password of the user\n") }), theirs: basic, want: verifiers.KeySpace},
+		"key that has ended": {ours: with(hub, func(a *hookgate.AuthSettings) { a.Secrets = []hookgate.Secret{a.Secrets[0].Until(now)} }), theirs: hub, want: verifiers.KeyEnded, says: "env:KEY, which ended"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			signer, err := verifiers.NewSigner(c.theirs, hookgate.Secret{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			req := &hookgate.Request{Method: "POST", Target: "/hooks/x?q=1", Header: http.Header{"Accept": {"*/*"}}, Body: []byte(orElse(c.signed, body)), ReceivedAt: now}
+			if name == "query stripped" {
+				req.Target = "/hooks/x"
+			}
+			if err := signer.Sign(req, now.Add(c.at)); err != nil {
+				t.Fatal(err)
+			}
+			if name == "query stripped" {
+				req.Target = "/hooks/x?q=1"
+			}
+			req = &hookgate.Request{Method: "POST", Target: req.Target, Header: maps.Clone(req.Header), Body: []byte(orElse(c.got, body)), ReceivedAt: now}
+			if c.change != nil {
+				c.change(req)
+			}
+			ours, err := verifiers.New(c.ours)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, refusal := ours.Verify(req, now)
+			if refusal == nil {
+				t.Fatal("it verifies")
+			}
+			got := verifiers.Explain(c.ours, req, now, hookgate.AsError(refusal), map[string]hookgate.AuthSettings{"chat": secrets(hub, "key of the other source!"), "mail": token})
+			if got.Diagnosis != c.want || !strings.Contains(got.Detail+got.Hint, c.says) {
+				t.Errorf("%+v, want %s with %q", got, c.want, c.says)
+			}
+			if strings.Contains(got.Detail+got.Hint, key) || strings.Contains(got.Detail+got.Hint, "password of") {
+				t.Errorf("a secret is told: %+v", got)
+			}
+			if !slices.Contains(verifiers.Diagnoses(), got.Diagnosis) {
+				t.Errorf("%s is not in the list", got.Diagnosis)
+			}
+		})
+	}
+}
+
+func orElse(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
+}
+
+func ptr(s string) *string { return &s }
+
+func zipped(t *testing.T, text string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	if _, err := w.Write([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// FuzzExplain: whatever a stranger sends is explained without a panic, and nothing that he sends is called a good proof in
+// another form when it is none.
+func FuzzExplain(f *testing.F) {
+	f.Add([]byte(`{"a":1}`), "sha256=00", "/hooks/x?a=b")
+	f.Add(zippedSeed(), "00", "/")
+	f.Add([]byte("a=b&c=%"), `"`, "?")
+	f.Add([]byte(`{"a":"\\`), "", "%zz")
+	entries := []hookgate.AuthSettings{
+		{Scheme: "hub-signature", Secrets: []hookgate.Secret{hookgate.NewSecret([]byte("0123456789abcdef0123"), "env:A")}},
+		{Scheme: "bird-signature", PublicURL: "https://hooks.example.com/in", Secrets: []hookgate.Secret{hookgate.NewSecret([]byte("0123456789abcdef0123"), "env:A")}},
+	}
+	f.Fuzz(func(t *testing.T, body []byte, header, target string) {
+		for _, entry := range entries {
+			req := &hookgate.Request{Target: target, Body: body, Header: http.Header{
+				"X-Hub-Signature": {header}, "Messagebird-Signature": {header}, "Messagebird-Request-Timestamp": {"1790000000"},
+			}}
+			got := verifiers.Explain(entry, req, time.Unix(1_790_000_000, 0), hookgate.Refuse(hookgate.Mismatch, "made by none"), nil)
+			if got.Diagnosis != verifiers.Unexplained {
+				t.Errorf("%+v of %q %q %q", got, body, header, target)
+			}
+		}
+	})
+}
+
+func zippedSeed() []byte {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, _ = w.Write([]byte("{}"))
+	_ = w.Close()
+	return b.Bytes()
+}
