@@ -51,6 +51,15 @@ fuzz: ## run every fuzz target for FUZZTIME inputs (20000x)
 	    echo "$$pkg $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$pkg"; \
 	  done; done
 
+.PHONY: mutants
+mutants: ## turn round every comparison of verifiers/ and verify/ in turn; a test must notice each
+	go run ./mutants -known verifiers/testdata/mutants.txt ./verifiers
+	go run ./mutants ./verify
+
+.PHONY: nightly
+nightly: lint test mutants soak ## all of it, with a minute for every fuzz target
+	$(MAKE) fuzz FUZZTIME=1m
+
 .PHONY: bench
 bench: tools ## measure accepted events a second beside a bare handler, and write docs/bench.md
 	go run ./bench

@@ -29,6 +29,7 @@ type Options struct {
 	Operator Operator
 	Events   Events
 	Replays  Replays
+	Failures Failures
 	Audit    func(Act)        // told of what operators do, of reading alone excepted; may be nil
 	Now      func() time.Time // time.Now when nil
 }

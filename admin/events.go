@@ -80,7 +80,7 @@ const (
 	Waiting   = "waiting"   // its turn has not come
 	Parked    = "parked"    // it waits for another attempt, or for an earlier one of its key
 	Dead      = "dead"      // a dead letter
-	Unwanted  = "unwanted"  // the destination's own match leaves it out
+	Unwanted  = "unwanted"  // the destination's own match or when leaves it out
 )
 
 // Delivery is what has become of an event at one destination.

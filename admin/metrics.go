@@ -55,6 +55,7 @@ type Metrics struct {
 	requests    *prometheus.CounterVec
 	refused     *prometheus.CounterVec
 	events      *prometheus.CounterVec
+	diagnosed   *prometheus.CounterVec
 	conflicts   *prometheus.CounterVec
 	quarantined *prometheus.CounterVec
 	duration    *prometheus.HistogramVec
@@ -71,6 +72,7 @@ func NewMetrics(snapshot func() Snapshot, first func(source string, p hookgate.P
 		registry:    prometheus.NewRegistry(),
 		requests:    counter("hookgate_requests_total", "Requests by what they came to: an outcome, or the code of the refusal.", "source", "outcome"),
 		refused:     counter("hookgate_authentication_failures_total", "Failed authentications by reason.", "source", "reason"),
+		diagnosed:   counter("hookgate_authentication_diagnoses_total", "Failed authentications by what was found to be wrong; a few a second are looked into.", "source", "diagnosis"),
 		events:      counter("hookgate_events_total", "Authenticated events by class: first and recovered are new, the others came again.", "source", "class"),
 		conflicts:   counter("hookgate_event_conflicts_total", "Copies of a known event and attempt with other content.", "source"),
 		quarantined: counter("hookgate_events_quarantined_total", "Authenticated parts that could not be read.", "source"),
@@ -80,7 +82,7 @@ func NewMetrics(snapshot func() Snapshot, first func(source string, p hookgate.P
 		}, []string{"source"}),
 	}
 	m.keys.first = first
-	m.registry.MustRegister(&m.keys, m.requests, m.refused, m.events, m.conflicts, m.quarantined, m.duration,
+	m.registry.MustRegister(&m.keys, m.requests, m.refused, m.diagnosed, m.events, m.conflicts, m.quarantined, m.duration,
 		snapshotCollector(snapshot), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -97,6 +99,11 @@ func (m *Metrics) Expect(source string, keys []hookgate.Proof) {
 	}
 	m.conflicts.WithLabelValues(source)
 	m.quarantined.WithLabelValues(source)
+}
+
+// Diagnosed counts what was found to be wrong with a failed authentication. The words must come from a fixed list.
+func (m *Metrics) Diagnosed(source, diagnosis string) {
+	m.diagnosed.WithLabelValues(source, diagnosis).Inc()
 }
 
 // Handler serves the text format.

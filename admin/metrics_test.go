@@ -18,8 +18,8 @@ import (
 
 func snapshot() admin.Snapshot {
 	return admin.Snapshot{
-		JournalReady: true, LastSequence: 12, JournalBytes: 4096, JournalQueue: 3, JournalLost: 1, LogDropped: 2,
-		Destinations: []admin.DestinationSnapshot{{Name: "events", Delivered: 10, Failed: 4, DeadLetters: 1, Parked: 2, Backlog: 5, InFlight: 6, Up: true}, {Name: "audit"}},
+		JournalReady: true, LastSequence: 12, JournalBytes: 4096, JournalQueue: 3, JournalLost: 1, JournalParts: 9, SpillWaiting: 11, LogDropped: 2,
+		Destinations: []admin.DestinationSnapshot{{Name: "events", Delivered: 10, Failed: 4, DeadLetters: 1, Parked: 2, Backlog: 5, InFlight: 6, Up: true}, {Name: "audit", BreakerOpen: true}},
 		Outbound:     []admin.OutboundSnapshot{{Provider: "bird", Waiting: 7, Failed: 8}},
 	}
 }
@@ -151,9 +151,10 @@ func TestMetrics_TheSnapshotIsShown(t *testing.T) {
 	got := scrape(t, admin.NewMetrics(snapshot, nil))
 	for series, want := range map[string]float64{
 		"hookgate_journal_ready": 1, "hookgate_journal_last_sequence": 12, "hookgate_journal_bytes": 4096, "hookgate_journal_queue": 3,
-		"hookgate_journal_missing": 1, "hookgate_log_lines_dropped_total": 2,
+		"hookgate_journal_missing": 1, "hookgate_journal_parts": 9, "hookgate_spilling": 0, "hookgate_spill_waiting": 11, "hookgate_log_lines_dropped_total": 2,
 		`hookgate_delivered_total{destination="events"}`: 10, `hookgate_delivery_failures_total{destination="events"}`: 4,
 		`hookgate_dead_letters{destination="events"}`: 1, `hookgate_parked{destination="events"}`: 2, `hookgate_backlog{destination="events"}`: 5,
+		`hookgate_breaker_open{destination="events"}`: 0, `hookgate_breaker_open{destination="audit"}`: 1,
 		`hookgate_in_flight{destination="events"}`: 6, `hookgate_destination_up{destination="events"}`: 1, `hookgate_destination_up{destination="audit"}`: 0,
 		`hookgate_outbound_waiting{provider="bird"}`: 7, `hookgate_outbound_failed{provider="bird"}`: 8,
 	} {

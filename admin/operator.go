@@ -47,6 +47,9 @@ type DeadLetter struct {
 	Event    json.RawMessage `json:"event"` // the envelope
 }
 
+// answerWithin bounds the work on a page, since the listener gives up on an answer after ten seconds.
+const answerWithin = 9 * time.Second
+
 const (
 	defaultLimit = 50
 	maxLimit     = 500
@@ -61,7 +64,13 @@ func (o Options) operate(router *mux.Router) {
 				complain(w, http.StatusForbidden, errors.New("set admin.token: without one nobody sees events here"))
 				return
 			}
-			if err := page(w, r); err != nil {
+			ctx, cancel := context.WithTimeout(r.Context(), answerWithin)
+			defer cancel()
+			err := page(w, r.WithContext(ctx))
+			if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				err = fmt.Errorf("not done within %s, or only in part; ask for less at once: %w", answerWithin, err)
+			}
+			if err != nil {
 				complain(w, statusOf(err), err)
 			}
 		})))
@@ -69,6 +78,9 @@ func (o Options) operate(router *mux.Router) {
 	router.Handle("/v1/quarantine", guarded(o.quarantine)).Methods(http.MethodGet)
 	router.Handle("/v1/dead-letters/{destination}", guarded(o.deadLetters)).Methods(http.MethodGet)
 	router.Handle("/v1/dead-letters/{destination}/replay", guarded(o.replayDeadLetters)).Methods(http.MethodPost)
+	router.Handle("/v1/failed", guarded(o.listFailed)).Methods(http.MethodGet)
+	router.Handle("/v1/failed/verify", guarded(o.verifyFailed)).Methods(http.MethodPost)
+	router.Handle("/v1/failed/{id}", guarded(o.showFailed)).Methods(http.MethodGet)
 	router.Handle("/v1/events", guarded(o.listEvents)).Methods(http.MethodGet)
 	router.Handle("/v1/events/{id}", guarded(o.showEvent)).Methods(http.MethodGet)
 	router.Handle("/v1/replays", guarded(o.beginReplay)).Methods(http.MethodPost)
@@ -82,6 +94,7 @@ var statuses = map[error]int{
 	ErrUnknownDestination: http.StatusNotFound,
 	ErrUnknownEvent:       http.StatusNotFound,
 	ErrUnknownReplay:      http.StatusNotFound,
+	ErrUnknownFailure:     http.StatusNotFound,
 	ErrWrongPlace:         http.StatusBadRequest,
 	ErrReplayRuns:         http.StatusConflict,
 }

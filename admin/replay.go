@@ -67,7 +67,7 @@ type Replay struct {
 	Matched     int64             `json:"matched"`  // of those, what is to be sent
 	Sent        int64             `json:"sent"`     // of those, what the destination's forwarding has surely taken over
 	Waiting     int64             `json:"waiting"`  // in the selection, and left out because they are still to come anyway
-	Unwanted    int64             `json:"unwanted"` // in the selection, and left out by the destination's own match
+	Unwanted    int64             `json:"unwanted"` // in the selection, and left out by the destination's own match or when
 	Gone        int64             `json:"gone"`     // dead letters whose events the retention has taken
 	Started     time.Time         `json:"started"`
 	Ended       time.Time         `json:"ended,omitzero"`

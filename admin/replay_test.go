@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hookgate/hookgate"
@@ -149,6 +150,26 @@ func TestReplays_Orders(t *testing.T) {
 			}
 		})
 	}
+}
+
+// full are dead letters for which there is no room.
+type full struct{ admin.Operator }
+
+func (full) Replay(ctx context.Context, _ string, _ []int64) (int, error) {
+	<-ctx.Done()
+	return 0, ctx.Err()
+}
+
+// TestReplays_NoRoom: whoever asks has an answer before the listener gives up on it, and a stop does not wait for longer.
+func TestReplays_NoRoom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		rec := send(options(func(o *admin.Options) { o.Operator = full{} }), http.MethodPost, "/v1/dead-letters/events/replay", `{"seqs":[1]}`)
+		if took := time.Since(began); took > 9*time.Second || rec.Code != http.StatusServiceUnavailable || !strings.Contains(rec.Body.String(), "ask for less at once") {
+			t.Errorf("%d %s after %s", rec.Code, rec.Body, took)
+		}
+	})
 }
 
 // TestReplays_Course: begun, seen, not twice at once, stopped.

@@ -14,7 +14,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 var (
 	journalReady = desc("hookgate_journal_ready", "1 while the journal takes events.")
 	journalLast  = desc("hookgate_journal_last_sequence", "Sequence of the newest event.")
-	journalBytes = desc("hookgate_journal_bytes", "Size of the journal's files.")
+	journalBytes = desc("hookgate_journal_bytes", "Size of the journal's files; 0 on Redis.")
 	journalQueue = desc("hookgate_journal_queue", "Requests that wait for a commit.")
 	journalLost  = desc("hookgate_journal_missing", "Events that were committed once and were not found at the start: the disk has lost them.")
 	journalParts = desc("hookgate_journal_parts", "Parts of the journal that this node forwards: 1 for a file, its share of the shards on Redis.")

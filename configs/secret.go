@@ -94,7 +94,7 @@ func (l *loader) real(value []byte, f field, path string) bool {
 		l.bad(SecretPlaceholder, path, "refers to a value that still holds ${...}", "fill the value in where it is set")
 		return false
 	}
-	if !f.public && len(bytes.TrimSpace(value)) != len(value) {
+	if pem := bytes.HasPrefix(value, []byte("-----BEGIN ")); !f.public && !pem && len(bytes.TrimSpace(value)) != len(value) {
 		l.warn(SecretSpace, path, path+" refers to a value that begins or ends with white space, which counts", "remove it unless the provider shows it so")
 	}
 	return true

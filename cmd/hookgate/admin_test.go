@@ -39,18 +39,8 @@ func (r *running) ask(t *testing.T, path, token string) (int, string) {
 
 func TestA01_TheTokenGuardsEverythingButAWord(t *testing.T) {
 	t.Parallel()
-	const token = "admin-token-0123456789"
-	dir := t.TempDir()
-	config := strings.Replace(scenario(filepath.Join(dir, "j.db"), "  - {name: events, type: file, path: "+filepath.Join(dir, "e")+"}\n"),
-		`admin: {listen: "127.0.0.1:0"}`, `admin: {listen: "127.0.0.1:0", token: env:ADMIN}`, 1)
-	r := serve(t, config, func(m *Main) {
-		m.Env = func(name string) (string, bool) {
-			if name == "ADMIN" {
-				return token, true
-			}
-			return scenarioEnv(name)
-		}
-	})
+	const token = adminToken
+	r := operate(t, fileAt(filepath.Join(t.TempDir(), "e")))
 	for _, c := range []struct {
 		path, token string
 		status      int

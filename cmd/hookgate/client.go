@@ -31,6 +31,7 @@ type adminFlags struct {
 const (
 	callTimeout = 15 * time.Second
 	maxAnswer   = 256 << 20 // bytes
+	letterPage  = 100       // dead letters or quarantined parts: each is as large as a body may be
 )
 
 const defaultAdmin = "http://127.0.0.1:8081"

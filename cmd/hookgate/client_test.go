@@ -159,6 +159,29 @@ func TestClient_GoesOn(t *testing.T) {
 	}
 }
 
+// TestClient_SmallPages: what may be as large as a body is asked for in pages that stay below what the client reads.
+func TestClient_SmallPages(t *testing.T) {
+	t.Parallel()
+	var asked []string
+	fake := listening(t, func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.URL.RawQuery)
+		list, seq := make([]string, 100), 0
+		fmt.Sscanf(r.URL.Query().Get("after")+r.URL.Query().Get("before"), "%d", &seq)
+		for i := range list {
+			list[i] = fmt.Sprintf(`{"seq":%d}`, seq+i+1)
+		}
+		fmt.Fprintf(w, `{"dead_letters":[%[1]s],"quarantined":[%[1]s]}`, strings.Join(list, ","))
+	})
+	for place, args := range map[string][]string{"after": {"dead-letters", "list", "events"}, "before": {"quarantine", "list"}} {
+		asked = nil
+		got := runCommand(t, append(args, "--json", "--limit", "200", "--admin", fake.URL)...)
+		want := []string{place + "=0&limit=100", place + "=100&limit=100"}
+		if got.code != exitDone || strings.Count(got.stdout, "\n") != 200 || fmt.Sprint(asked) != fmt.Sprint(want) {
+			t.Errorf("%v: code %d, %d lines, asked %q, want %q", args, got.code, strings.Count(got.stdout, "\n"), asked, want)
+		}
+	}
+}
+
 // TestClient_Follow: however a replay ends, the command says so, with an exit code of its own.
 func TestClient_Follow(t *testing.T) {
 	t.Parallel()
@@ -169,7 +192,7 @@ func TestClient_Follow(t *testing.T) {
 		code  int
 		says  string
 	}{
-		"done":           {started, []string{started, `{"id":"r1","destination":"events","state":"done","scanned":9,"matched":4,"sent":4,"waiting":2,"unwanted":1}`}, exitDone, "left out   2, still to come to events anyway\nleft out   1, the match of events leaves them out\n"},
+		"done":           {started, []string{started, `{"id":"r1","destination":"events","state":"done","scanned":9,"matched":4,"sent":4,"waiting":2,"unwanted":1}`}, exitDone, "left out   2, still to come to events anyway\nleft out   1, the match or when of events leaves them out\n"},
 		"failed":         {started, []string{`{"id":"r1","destination":"events","state":"failed","sent":3,"error":"no node has it"}`}, exitFailed, "the replay failed: no node has it; when that is mended, begin it again"},
 		"stopped":        {started, []string{`{"id":"r1","destination":"events","state":"stopped","sent":3}`}, exitFailed, "the replay was stopped; begin it again"},
 		"out of sight":   {started, []string{"", "", `{"id":"r1","destination":"events","state":"done","sent":7}`}, exitDone, "sent on    7\n"},

@@ -43,7 +43,7 @@ func (c deadLettersListCommand) Run(ctx context.Context, m *Main) error {
 	t := newTable(m.Stdout)
 	found := 0
 	for after, more := c.After, true; more && found < c.Limit; {
-		most := min(c.Limit-found, 500)
+		most := min(c.Limit-found, letterPage)
 		var page struct {
 			Letters []json.RawMessage `json:"dead_letters"`
 		}

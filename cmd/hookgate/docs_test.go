@@ -2,8 +2,11 @@ package main
 
 import (
 	"bytes"
+	"crypto/ed25519"
+	"crypto/x509"
 	"database/sql"
 	"encoding/json"
+	"encoding/pem"
 	"flag"
 	"fmt"
 	"io/fs"
@@ -124,6 +127,7 @@ func gatherMetrics(t *testing.T) (text string, all []metricRow) {
 	m := admin.NewMetrics(func() admin.Snapshot {
 		return admin.Snapshot{Destinations: []admin.DestinationSnapshot{{Name: "events"}}, Outbound: []admin.OutboundSnapshot{{Provider: "bird"}}}
 	}, nil)
+	m.Diagnosed("care", "unexplained")
 	m.Expect("care", []hookgate.Proof{{Scheme: "hub-signature", KeyID: "env:CARE"}})
 	m.Observe(&hookgate.Report{Source: "care", Outcome: hookgate.Outcome{
 		Kind:    hookgate.Accepted,
@@ -265,8 +269,19 @@ func madeUp(t *testing.T) func(string) (string, bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	_, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signing := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 	return func(name string) (string, bool) {
 		switch {
+		case strings.HasSuffix(name, "_PRIVATE_KEY"):
+			return signing, true
 		case strings.HasSuffix(name, "_KEY") && strings.Contains(name, "PUBLIC"):
 			return secrets["SALESIQ_PUBLIC_KEY"], true
 		case strings.HasSuffix(name, "_USER"):
@@ -741,4 +756,30 @@ func queryRows(t *testing.T, path, statement string) []string {
 		t.Fatal(err)
 	}
 	return all
+}
+
+// TestDocsDiagnoses: the page has a row for every diagnosis and for nothing else.
+func TestDocsDiagnoses(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join(repository, "docs", "failed.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var listed []string
+	for line := range strings.Lines(string(page)) {
+		if cells := strings.Split(line, "|"); len(cells) > 2 {
+			for _, m := range regexp.MustCompile("`([a-z_]+)`").FindAllStringSubmatch(cells[1], -1) {
+				listed = append(listed, m[1])
+			}
+		}
+	}
+	var known []string
+	for _, d := range verifiers.Diagnoses() {
+		known = append(known, string(d))
+	}
+	slices.Sort(listed)
+	slices.Sort(known)
+	if !slices.Equal(listed, known) {
+		t.Errorf("the page has %q, the gateway %q", listed, known)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -69,7 +70,7 @@ func (c eventsListCommand) Run(ctx context.Context, m *Main) error {
 		return err
 	}
 	if c.Limit < 1 {
-		return exitError{exitUsage, fmt.Errorf("--limit is 1 or more")}
+		return exitError{exitUsage, errors.New("--limit is 1 or more")}
 	}
 	query := make(url.Values)
 	for name, value := range c.members(c.ID) {
@@ -108,11 +109,7 @@ type eventLines struct {
 }
 
 func newEventLines(m *Main, asJSON bool) *eventLines {
-	l := &eventLines{m: m, json: asJSON}
-	if !asJSON {
-		l.table = newTable(m.Stdout)
-	}
-	return l
+	return &eventLines{m: m, json: asJSON, table: newTable(m.Stdout)}
 }
 
 func (l *eventLines) write(envelopes []json.RawMessage) error {
@@ -129,9 +126,6 @@ func (l *eventLines) write(envelopes []json.RawMessage) error {
 		}
 		s := summarise(e)
 		l.table.row(when(s.Received), s.ID, s.Source, s.Type, s.Subject)
-	}
-	if l.json {
-		return nil
 	}
 	return l.table.end()
 }
@@ -230,7 +224,7 @@ func described(d admin.Delivery) string {
 	case d.State == admin.Parked && d.Attempts == 0:
 		words = append(words, "behind an earlier event of its key")
 	case d.State == admin.Unwanted:
-		words = append(words, "its match leaves it out")
+		words = append(words, "its match or when leaves it out")
 	}
 	if d.Attempts > 0 {
 		words = append(words, fmt.Sprintf("attempts %d", d.Attempts))

@@ -156,7 +156,7 @@ func TestReplay_EndToEnd(t *testing.T) {
 		}
 	}
 	got := o.command(t, "events", "replay", "-d", "chats", "--all")
-	if got.code != exitDone || !strings.Contains(got.stdout, "left out   6, the match of chats leaves them out\n") || !strings.Contains(got.stdout, "sent on    2\n") {
+	if got.code != exitDone || !strings.Contains(got.stdout, "left out   6, the match or when of chats leaves them out\n") || !strings.Contains(got.stdout, "sent on    2\n") {
 		t.Errorf("to another destination: %+v", got)
 	}
 	eventually(t, "the other destination has its own again", func() (bool, string) { n := len(lines(t, out+"-chats")); return n == 4, fmt.Sprint(n) })
@@ -252,7 +252,7 @@ func TestEventsCommands(t *testing.T) {
 		t.Fatal(a)
 	}
 	got = o.command(t, "events", "show", ids[5])
-	for _, what := range []string{"\nsubject ", " case-2\n", "destination chats ", " unwanted, its match leaves it out\n", "destination events ", " delivered\n",
+	for _, what := range []string{"\nsubject ", " case-2\n", "destination chats ", " unwanted, its match or when leaves it out\n", "destination events ", " delivered\n",
 		"copies", "2, known as such until", "attempt 1, first\n", "attempt 1, replay\n", "POST /hooks/care from 127.0.0.1", "X-Hub-Signature: sha256=", "\n  \"type\": \"case.update\",\n"} {
 		if !strings.Contains(got.stdout, what) {
 			t.Errorf("show does not say %q:\n%s", what, got.stdout)

@@ -46,7 +46,7 @@ func (f replayFlags) follow(ctx context.Context, m *Main, a adminFlags, destinat
 	if err := client.call(context.WithoutCancel(ctx), http.MethodPost, "/v1/replays", order, &r); err != nil {
 		return err
 	}
-	show := newReplayProgress(m)
+	show := replayProgress{newProgress(m.Stderr, false), time.Now()}
 	err = client.watch(ctx, &r, show.tell)
 	show.end()
 	if err != nil {
@@ -55,10 +55,10 @@ func (f replayFlags) follow(ctx context.Context, m *Main, a adminFlags, destinat
 	if err := printReplay(m, &r, a.JSON); err != nil {
 		return err
 	}
-	switch {
-	case r.State == admin.ReplayFailed:
+	switch r.State {
+	case admin.ReplayFailed:
 		return fmt.Errorf("the replay failed: %s; when that is mended, begin it again: what was sent keeps its ids", printable(r.Error))
-	case r.State == admin.ReplayStopped:
+	case admin.ReplayStopped:
 		return errors.New("the replay was stopped; begin it again to send the rest: what was sent keeps its ids")
 	}
 	return nil
@@ -94,30 +94,24 @@ func (c *adminClient) watch(ctx context.Context, r *admin.Replay, tell func(*adm
 
 // replayProgress shows how far a replay is: on a terminal in one line that changes, else a line every few seconds.
 type replayProgress struct {
-	line progress
+	*progress
 	last time.Time
 }
 
-func newReplayProgress(m *Main) *replayProgress {
-	return &replayProgress{line: *newProgress(m.Stderr, false), last: time.Now()}
-}
-
 func (p *replayProgress) tell(r *admin.Replay) {
-	if !p.line.terminal && time.Since(p.last) < quietEvery*time.Second {
+	if !p.terminal && time.Since(p.last) < quietEvery*time.Second {
 		return
 	}
 	p.last = time.Now()
 	text := fmt.Sprintf("looked at %d, fit %d, sent on %d", r.Scanned, r.Matched, r.Sent)
-	if p.line.terminal {
+	if p.terminal {
 		text = "\r\x1b[K" + text
 	} else {
 		text += "\n"
 	}
-	p.line.told++
-	fmt.Fprint(p.line.out, text)
+	p.told++
+	fmt.Fprint(p.out, text)
 }
-
-func (p *replayProgress) end() { p.line.end() }
 
 // printReplay writes how a replay ended.
 func printReplay(m *Main, r *admin.Replay, asJSON bool) error {
@@ -139,7 +133,7 @@ func printReplay(m *Main, r *admin.Replay, asJSON bool) error {
 		why string
 	}{
 		{r.Waiting, "still to come to " + r.Destination + " anyway"},
-		{r.Unwanted, "the match of " + r.Destination + " leaves them out"},
+		{r.Unwanted, "the match or when of " + r.Destination + " leaves them out"},
 		{r.Gone, "no longer kept"},
 	} {
 		if left.n > 0 {

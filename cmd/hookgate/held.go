@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -58,13 +59,30 @@ func follow(p held, name string, f *forward.Forwarder, log zerolog.Logger) *forw
 	return r
 }
 
+// replay hands events to the forwarder. One that has ended, as by a reload, takes none any more, and does not say so itself.
+func (r *forwarding) replay(ctx context.Context, events []hookgate.Parked) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case <-r.done:
+			cancel(errNotForwarded)
+		case <-ctx.Done():
+		}
+	}()
+	if err := r.forwarder.Replay(ctx, events); err != nil {
+		return cmp.Or(context.Cause(ctx), err)
+	}
+	return nil
+}
+
 // takeAsked brings the forwarder what somebody wants replayed. It stays asked for until the forwarder has recorded it. What
 // is still to come by itself stays, too; so there is no pause only while there are many and others each time.
 func (p held) takeAsked(ctx context.Context, name string, f *forward.Forwarder) {
 	for last := int64(0); ctx.Err() == nil; {
 		asked, err := p.asked(ctx, name, askAtOnce)
 		if err == nil && len(asked) > 0 {
-			_ = f.Replay(ctx, asked) // fails only at the end
+			_ = f.Replay(ctx, asked) // what it does not take is asked for again
 		}
 		before := last
 		if last = 0; len(asked) == askAtOnce {

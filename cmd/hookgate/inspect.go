@@ -13,6 +13,7 @@ import (
 // The bounds of what one question of an operator may cost; the listener gives up on an answer after ten seconds.
 const (
 	listTime    = 3 * time.Second // of looking for what fits
+	listBytes   = 16 << 20        // of envelopes, but for one more
 	historyTime = 3 * time.Second // of looking through what is remembered of copies
 	searchTime  = 4 * time.Second // of looking for an event of which nothing is remembered any more
 )
@@ -27,7 +28,7 @@ type inspector struct {
 
 var _ admin.Events = inspector{}
 
-// List looks until it has found enough, the journal ends or its time is up.
+// List looks until it has found enough, the journal ends or its bounds are reached.
 func (i inspector) List(ctx context.Context, q admin.EventQuery) (admin.EventList, error) {
 	var list admin.EventList
 	w, err := newWalk(i.parts, q.Oldest, q.Place)
@@ -35,16 +36,17 @@ func (i inspector) List(ctx context.Context, q admin.EventQuery) (admin.EventLis
 		return list, err
 	}
 	fits := chosen(q.Selection)
-	until := time.Now().Add(listTime)
+	until, bytes := time.Now().Add(listTime), 0
 	for {
 		e, _, ok, err := w.next(ctx)
 		if err != nil {
 			return list, err
 		}
 		if ok && fits(e.Event) {
-			list.Events = append(list.Events, shown(e.Event, q.Data))
+			envelope := shown(e.Event, q.Data)
+			list.Events, bytes = append(list.Events, envelope), bytes+len(envelope)
 		}
-		if list.More = ok; !ok || len(list.Events) == q.Limit || time.Now().After(until) {
+		if list.More = ok; !ok || len(list.Events) == q.Limit || bytes >= listBytes || time.Now().After(until) {
 			list.Next = w.place()
 			return list, nil
 		}
@@ -55,7 +57,7 @@ func shown(e *hookgate.Event, whole bool) json.RawMessage {
 	if whole {
 		return e.AppendEnvelope(nil)
 	}
-	return attributes(e)
+	return e.AppendAttributes(nil)
 }
 
 // Show gathers what is known of one event.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -147,6 +148,28 @@ func TestInspect_Bounds(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestInspect_LargeLists: however many are asked for, an answer holds little at a time, and says that there is more.
+func TestInspect_LargeLists(t *testing.T) {
+	t.Parallel()
+	f := filled(40, time.Now().Add(-time.Hour))
+	large := bytes.Repeat([]byte("x"), 1<<20)
+	for _, e := range f.entries {
+		e.Event.ContentType, e.Event.Data = "text/plain", large
+	}
+	i := remembering([]*fakePart{f}, nil)
+	q, found := admin.EventQuery{Limit: 40, Data: true}, 0
+	for more := true; more; {
+		list, err := i.List(t.Context(), q)
+		if err != nil || len(list.Events) > 17 {
+			t.Fatalf("%v, %d of a megabyte each", err, len(list.Events))
+		}
+		found, more, q.Place = found+len(list.Events), list.More, list.Next
+	}
+	if found != 40 {
+		t.Errorf("%d found", found)
+	}
 }
 
 // TestInspect_List: attributes alone unless the data are asked for, and no more than asked for.

@@ -26,6 +26,7 @@ type journals struct {
 	redis   atomic.Pointer[journal.Redis]
 	reached chan struct{}  // closed then
 	spill   *journal.Spill // nil without one
+	spills  bool           // there is to be one: known before spill is, which connects while it is made
 	shards  int            // the parts that it has
 	log     zerolog.Logger
 
@@ -33,9 +34,35 @@ type journals struct {
 	destinations []string // the configured ones
 }
 
+// store is what a file and Redis are both asked for, events by their numbers in the whole journal.
+type store interface {
+	SetDestinations(names []string) error
+	Ready() error
+	Stats(ctx context.Context) journal.Stats
+	Close() error
+	Quarantine(ctx context.Context, before int64, limit int) ([]journal.Quarantined, error)
+	DeadLetters(ctx context.Context, destination string, after int64, limit int) ([]hookgate.Parked, error)
+	Fetch(ctx context.Context, seqs []int64) ([]hookgate.Entry, error)
+	History(ctx context.Context, id string) (h journal.History, ok bool, err error)
+}
+
+// store is the journal itself, once it was reached.
+func (j *journals) store() (store, error) {
+	if f := j.file.Load(); f != nil {
+		return f, nil
+	}
+	if r := j.redis.Load(); r != nil {
+		return r, nil
+	}
+	return nil, errUnreached
+}
+
+// errUnreached is what an operator is told of a journal that was never there.
+var errUnreached = &hookgate.Error{Code: hookgate.Unavailable, Detail: "the journal has not been reached yet", Hint: "deliveries go to the spill meanwhile"}
+
 // openJournals opens what the configuration names. It may be away at the start only where there is a spill.
 func openJournals(m *Main, c *configs.Config, log zerolog.Logger) (_ *journals, err error) {
-	j := &journals{log: log, shards: 1, reached: make(chan struct{}), destinations: names(c.Destinations)}
+	j := &journals{log: log, shards: 1, spills: c.Journal.Spill != "", reached: make(chan struct{}), destinations: names(c.Destinations)}
 	defer func() {
 		if err != nil {
 			_ = j.close()
@@ -46,7 +73,7 @@ func openJournals(m *Main, c *configs.Config, log zerolog.Logger) (_ *journals, 
 		j.shards = c.Journal.Shards
 		connect = func(ctx context.Context) (journal.Primary, error) { return j.openRedis(ctx, m, c.Journal) }
 	}
-	if c.Journal.Spill != "" {
+	if j.spills {
 		return j, j.openSpill(connect, m, c.Journal)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), redisStart)
@@ -135,11 +162,8 @@ func (j *journals) setDestinations(names []string) error {
 }
 
 func (j *journals) tell(names []string) error {
-	if f := j.file.Load(); f != nil {
-		return f.SetDestinations(names)
-	}
-	if r := j.redis.Load(); r != nil {
-		return r.SetDestinations(names)
+	if s, err := j.store(); err == nil {
+		return s.SetDestinations(names)
 	}
 	return nil
 }
@@ -149,10 +173,11 @@ func (j *journals) ready() error {
 	if j.spill != nil {
 		return j.spill.Ready()
 	}
-	if f := j.file.Load(); f != nil {
-		return f.Ready()
+	s, err := j.store()
+	if err != nil {
+		return err
 	}
-	return j.redis.Load().Ready()
+	return s.Ready()
 }
 
 // durability says in a line what an answer of 200 rests on.
@@ -163,7 +188,7 @@ func (j *journals) durability() string {
 	} else if r := j.redis.Load(); r != nil {
 		line = r.Durability()
 	}
-	if j.spill != nil {
+	if j.spills {
 		line += "; events that it does not take go to a file, every commit synced"
 	}
 	return line
@@ -180,17 +205,14 @@ func (j *journals) failed() <-chan struct{} {
 	return nil // a Redis that comes back is as good as before
 }
 
-// close ends the spill first, which hands on to the others.
+// close ends the spill first, which hands on to the other.
 func (j *journals) close() error {
 	var errs []error
 	if j.spill != nil {
 		errs = append(errs, j.spill.Close())
 	}
-	if r := j.redis.Load(); r != nil {
-		errs = append(errs, r.Close())
-	}
-	if f := j.file.Load(); f != nil {
-		errs = append(errs, f.Close())
+	if s, err := j.store(); err == nil {
+		errs = append(errs, s.Close())
 	}
 	return errors.Join(errs...)
 }
@@ -214,11 +236,8 @@ func (j *journals) share(ctx context.Context, take func(held) (giveUp func())) {
 }
 
 func (j *journals) stats(ctx context.Context) journal.Stats {
-	if f := j.file.Load(); f != nil {
-		return f.Stats(ctx)
-	}
-	if r := j.redis.Load(); r != nil {
-		return r.Stats(ctx)
+	if s, err := j.store(); err == nil {
+		return s.Stats(ctx)
 	}
 	return journal.Stats{}
 }

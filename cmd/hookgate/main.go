@@ -80,6 +80,7 @@ type commands struct {
 	Events      eventsCommand      `cmd:"" help:"Look at the events of a running gateway, and send them again."`
 	DeadLetters deadLettersCommand `cmd:"" help:"Look at what destinations have not taken, and send it again."`
 	Quarantine  quarantineCommand  `cmd:"" help:"Look at what could not be read."`
+	Failed      failedCommand      `cmd:"" help:"Look at what failed authentication, and judge it again once a secret is mended."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
 }
 

@@ -18,11 +18,11 @@ type operator struct {
 var _ admin.Operator = operator{}
 
 func (o operator) Quarantined(ctx context.Context, before int64, limit int) ([]admin.QuarantinedPart, error) {
-	shelf, err := o.journals.shelf()
+	store, err := o.journals.store()
 	if err != nil {
 		return nil, err
 	}
-	kept, err := shelf.Quarantine(ctx, before, limit)
+	kept, err := store.Quarantine(ctx, before, limit)
 	parts := make([]admin.QuarantinedPart, len(kept))
 	for i, q := range kept {
 		parts[i] = admin.QuarantinedPart{
@@ -37,18 +37,18 @@ func (o operator) DeadLetters(ctx context.Context, destination string, after int
 	if !o.targets.has(destination) {
 		return nil, admin.ErrUnknownDestination
 	}
-	shelf, err := o.journals.shelf()
+	store, err := o.journals.store()
 	if err != nil {
 		return nil, err
 	}
-	dead, err := shelf.DeadLetters(ctx, destination, after, limit)
+	dead, err := store.DeadLetters(ctx, destination, after, limit)
 	if err != nil {
 		return nil, err
 	}
 	letters := make([]admin.DeadLetter, 0, len(dead))
 	for _, d := range dead {
 		letter := admin.DeadLetter{Seq: d.Seq, Attempts: d.Attempts, Error: d.Error}
-		entries, err := shelf.Fetch(ctx, []int64{d.Seq})
+		entries, err := store.Fetch(ctx, []int64{d.Seq})
 		if err != nil {
 			return nil, err
 		}
@@ -64,14 +64,14 @@ func (o operator) Replay(ctx context.Context, destination string, seqs []int64) 
 	if !o.targets.has(destination) {
 		return 0, admin.ErrUnknownDestination
 	}
-	shelf, err := o.journals.shelf()
+	store, err := o.journals.store()
 	if err != nil {
 		return 0, err
 	}
 	slices.Sort(seqs)
 	var dead []hookgate.Parked
 	for _, seq := range slices.Compact(seqs) {
-		found, err := shelf.DeadLetters(ctx, destination, seq-1, 1)
+		found, err := store.DeadLetters(ctx, destination, seq-1, 1)
 		if err != nil {
 			return 0, err
 		}

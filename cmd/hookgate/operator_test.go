@@ -49,16 +49,7 @@ func TestA03_DeadLettersAreSeenAndReplayed(t *testing.T) {
 		ids.Store(envelope.Subject, envelope.ID)
 	}))
 	defer target.Close()
-	config := scenario(filepath.Join(t.TempDir(), "j.db"), "  - {name: events, type: http, url: \""+target.URL+"\", retry: {attempts: 2, backoff: 10ms}}\n")
-	config = strings.Replace(config, `admin: {listen: "127.0.0.1:0"}`, `admin: {listen: "127.0.0.1:0", token: env:ADMIN}`, 1)
-	r := serve(t, config, func(m *Main) {
-		m.Env = func(name string) (string, bool) {
-			if name == "ADMIN" {
-				return adminToken, true
-			}
-			return scenarioEnv(name)
-		}
-	})
+	r := operate(t, "  - {name: events, type: http, url: \""+target.URL+"\", retry: {attempts: 2, backoff: 10ms}}\n")
 	s := newSender(t, r.Hooks)
 	for n := range 4 {
 		if a := s.deliver(t.Context(), caseBody(n, 10)); a.outcome != "accepted" {

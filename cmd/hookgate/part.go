@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/hookgate/hookgate"
@@ -40,16 +38,6 @@ type receiver struct {
 	wants func(*hookgate.Event) bool
 }
 
-// named finds a receiver.
-func named(receivers []receiver, name string) (receiver, bool) {
-	for _, r := range receivers {
-		if r.name == name {
-			return r, true
-		}
-	}
-	return receiver{}, false
-}
-
 // chosen makes a selection a question about one event.
 func chosen(s admin.Selection) func(*hookgate.Event) bool {
 	ids := make(map[string]bool, len(s.IDs))
@@ -63,17 +51,4 @@ func chosen(s admin.Selection) func(*hookgate.Event) bool {
 
 func within(at, from, to time.Time) bool {
 	return (from.IsZero() || !at.Before(from)) && (to.IsZero() || at.Before(to))
-}
-
-// attributes is the envelope without its data.
-func attributes(e *hookgate.Event) json.RawMessage {
-	b := []byte(`{"specversion":"1.0"`)
-	e.Attributes(func(name, value string) {
-		text := []byte(value)
-		if name != "attempt" && name != "replayed" { // a number and a boolean; all others are text
-			text, _ = json.Marshal(value)
-		}
-		b = fmt.Appendf(b, `,"%s":%s`, name, text)
-	})
-	return append(b, '}')
 }

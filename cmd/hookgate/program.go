@@ -32,6 +32,7 @@ type program struct {
 	metrics  *admin.Metrics
 	targets  *targets
 	replays  *replays
+	failures *failures
 	unshare  func() <-chan struct{} // ends the forwarding of this node's parts; nil before it has begun
 
 	hooks, admin *server
@@ -63,7 +64,9 @@ func start(m *Main, c *configs.Config, log zerolog.Logger, buffer *lineBuffer, s
 	}
 	p.gateway = &hookgate.Gateway{Journal: p.journals.Journal, Now: m.Now, Strangers: budget(c.Limits.Strangers), Seats: make(chan struct{}, c.Limits.InFlight)}
 	p.metrics = admin.NewMetrics(func() admin.Snapshot { return p.snapshot(buffer.Dropped()) }, p.firstProof)
-	p.setSources(sources)
+	p.failures = newFailures(log, p.metrics.Diagnosed)
+	p.failures.gateway, p.gateway.Failures = p.gateway, p.failures
+	p.setSources(c, sources)
 	accessLog := middleware.AccessLog(log)
 	count := func(a middleware.Answer) { p.metrics.Observe(a.Report, a.Duration) }
 	if p.hooks, err = listen(c.Listen, "listen", middleware.Chain(router(p.gateway),
@@ -74,7 +77,7 @@ func start(m *Main, c *configs.Config, log zerolog.Logger, buffer *lineBuffer, s
 	}
 	if p.admin, err = listen(c.Admin.Listen, "admin.listen", admin.Handler(admin.Options{
 		Token: c.Admin.Token, Metrics: p.metrics.Handler(), Keys: p.targets.signing.keySet,
-		Operator: operator{p.journals, p.targets}, Replays: p.replays, Audit: p.audit, Now: m.Now,
+		Operator: operator{p.journals, p.targets}, Replays: p.replays, Failures: p.failures, Audit: p.audit, Now: m.Now,
 		Events: inspector{parts: parts, receivers: p.targets.receivers, history: p.journals.history},
 		Checks: []admin.Check{{Name: "journal", Ready: p.journals.ready, About: p.journals.durability}},
 	}), log); err != nil {
@@ -99,7 +102,8 @@ func (p *program) share() {
 }
 
 // setSources replaces the sources of the gateway and prepares their metrics.
-func (p *program) setSources(sources []*hookgate.Source) {
+func (p *program) setSources(c *configs.Config, sources []*hookgate.Source) {
+	p.failures.set(c.Sources)
 	for _, s := range sources {
 		p.metrics.Expect(s.Name, s.Keys)
 	}
@@ -182,6 +186,9 @@ func (p *program) stop() error {
 	}
 	if p.admin != nil {
 		errs = append(errs, p.admin.stop(ctx))
+	}
+	if p.failures != nil {
+		p.failures.stop()
 	}
 	if p.journals != nil {
 		errs = append(errs, p.journals.close())

@@ -41,7 +41,7 @@ func (c quarantineListCommand) Run(ctx context.Context, m *Main) error {
 	t := newTable(m.Stdout)
 	found := 0
 	for before, more := c.Before, true; more && found < c.Limit; {
-		most := min(c.Limit-found, 500)
+		most := min(c.Limit-found, letterPage)
 		lines, parts, err := client.quarantined(ctx, before, most)
 		if err != nil {
 			return err

@@ -23,7 +23,7 @@ func (p *program) reload(load func() (*configs.Config, configs.Problems, error))
 		p.log.Error().Err(err).Msg("configuration not taken over; the old one goes on")
 		return
 	}
-	p.setSources(sources)
+	p.setSources(c, sources)
 	for _, w := range warnings {
 		p.log.Warn().Msg(w.Error())
 	}

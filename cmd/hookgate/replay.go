@@ -75,11 +75,11 @@ func (j *replay) end(ctx context.Context, err error) {
 }
 
 func (j *replay) run(ctx context.Context, parts []part) error {
+	look := j.journal
+	if j.order.DeadLetters {
+		look = j.deadLetters
+	}
 	for _, p := range parts {
-		look := j.journal
-		if j.order.DeadLetters {
-			look = j.deadLetters
-		}
 		if err := look(ctx, p); err != nil {
 			return err
 		}
@@ -129,20 +129,21 @@ func (j *replay) deadLetters(ctx context.Context, p part) error {
 		if err != nil || len(dead) == 0 {
 			return err
 		}
-		entries := make([]hookgate.Entry, 0, len(dead))
+		var chosen []hookgate.Parked
 		for _, d := range dead {
 			after = d.Seq
-			found, err := p.scan(ctx, d.Seq-1, 1)
+			e, ok, err := at(ctx, p, d.Seq)
 			if err != nil {
 				return err
 			}
-			if len(found) == 1 && found[0].Seq == d.Seq {
-				entries = append(entries, found[0])
+			if !ok {
+				j.count(func(s *admin.Replay) { s.Scanned++; s.Gone++ })
 				continue
 			}
-			j.count(func(s *admin.Replay) { s.Scanned++; s.Gone++ })
+			// One by one: a page of payloads could be hundreds of megabytes.
+			chosen = append(chosen, j.choose([]hookgate.Entry{e}, func(hookgate.Entry) bool { return false })...)
 		}
-		if err := j.send(ctx, p, j.choose(entries, func(hookgate.Entry) bool { return false })); err != nil {
+		if err := j.send(ctx, p, chosen); err != nil {
 			return err
 		}
 	}
@@ -164,7 +165,7 @@ func (j *replay) choose(entries []hookgate.Entry, coming func(hookgate.Entry) bo
 				s.Matched++
 				chosen = append(chosen, hookgate.Parked{Seq: e.Seq, Key: e.Event.PartitionKey, Replayed: true})
 				if len(s.First) < shownFirst {
-					s.First = append(s.First, attributes(e.Event))
+					s.First = append(s.First, e.Event.AppendAttributes(nil))
 				}
 			}
 		})

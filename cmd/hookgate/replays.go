@@ -36,11 +36,12 @@ func newReplays(parts []part, receivers func() []receiver, now func() time.Time)
 
 // Begin starts a replay. One that only counts may go on beside one that sends.
 func (r *replays) Begin(ctx context.Context, order admin.ReplayOrder) (admin.Replay, error) {
-	to, ok := named(r.receivers(), order.Destination)
-	if !ok {
+	all := r.receivers()
+	i := slices.IndexFunc(all, func(to receiver) bool { return to.name == order.Destination })
+	if i < 0 {
 		return admin.Replay{}, admin.ErrUnknownDestination
 	}
-	j, err := r.start(order, to)
+	j, err := r.start(order, all[i])
 	if err != nil {
 		return admin.Replay{}, err
 	}

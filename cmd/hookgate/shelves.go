@@ -9,28 +9,8 @@ import (
 	"github.com/hookgate/hookgate/journal"
 )
 
-// errUnreached is what an operator is told of a journal that was never there.
-var errUnreached = &hookgate.Error{Code: hookgate.Unavailable, Detail: "the journal has not been reached yet", Hint: "deliveries go to the spill meanwhile"}
-
 // errNotForwarded is the answer for a destination that is being stopped or exchanged just then.
 var errNotForwarded = errors.New("the destination does not run at present; try again")
-
-// shelf is what operators look at, in whichever journal; its numbers are the whole journal's.
-type shelf interface {
-	Quarantine(ctx context.Context, before int64, limit int) ([]journal.Quarantined, error)
-	DeadLetters(ctx context.Context, destination string, after int64, limit int) ([]hookgate.Parked, error)
-	Fetch(ctx context.Context, seqs []int64) ([]hookgate.Entry, error)
-}
-
-func (j *journals) shelf() (shelf, error) {
-	if f := j.file.Load(); f != nil {
-		return f, nil
-	}
-	if r := j.redis.Load(); r != nil {
-		return r, nil
-	}
-	return nil, errUnreached
-}
 
 // place is the part of the journal that an event is in, and its number there.
 func (j *journals) place(seq int64) (part int, own int64) {
@@ -43,35 +23,30 @@ func (j *journals) place(seq int64) (part int, own int64) {
 
 // replay has events of one part sent again. On Redis the node that forwards the part finds the wish there.
 func (j *journals) replay(ctx context.Context, t *targets, destination string, part int, events []hookgate.Parked) error {
-	if !t.has(destination) {
-		return admin.ErrUnknownDestination
-	}
-	if r := j.redis.Load(); r != nil {
-		for {
-			err := r.Shards()[part].Ask(ctx, destination, events)
-			if !errors.Is(err, journal.ErrNoRoom) || pause(ctx, askEvery) != nil {
-				return err
+	for t.has(destination) {
+		r := j.redis.Load()
+		if r == nil {
+			f, ok := t.forwarder(destination, part)
+			if !ok {
+				return errNotForwarded
 			}
+			return f.replay(ctx, events)
+		}
+		err := r.Shards()[part].Ask(ctx, destination, events)
+		if !errors.Is(err, journal.ErrNoRoom) || pause(ctx, askEvery) != nil {
+			return err
 		}
 	}
-	f, ok := t.forwarder(destination, part)
-	if !ok {
-		return errNotForwarded
-	}
-	return f.Replay(ctx, events)
+	return admin.ErrUnknownDestination
 }
 
 // history finds the copies of an event, and where it stands.
 func (j *journals) history(ctx context.Context, id string) (h journal.History, part int, ok bool, err error) {
-	if f := j.file.Load(); f != nil {
-		h, ok, err = f.History(ctx, id)
-		return h, 0, ok, err
+	s, err := j.store()
+	if err != nil {
+		return h, 0, false, err
 	}
-	r := j.redis.Load()
-	if r == nil {
-		return h, 0, false, errUnreached
-	}
-	if h, ok, err = r.History(ctx, id); h.Seq > 0 {
+	if h, ok, err = s.History(ctx, id); h.Seq > 0 {
 		part, h.Seq = j.place(h.Seq)
 	}
 	return h, part, ok, err

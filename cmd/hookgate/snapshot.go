@@ -36,7 +36,7 @@ func (p *program) snapshot(logDropped uint64) admin.Snapshot {
 		r, waits := running[name], kept.Destinations[name]
 		s.Destinations = append(s.Destinations, admin.DestinationSnapshot{
 			Name: name, Delivered: r.Delivered, Failed: r.Failed, DeadLetters: waits.DeadLetters, Parked: waits.Parked,
-			Backlog: waits.Backlog, InFlight: int64(r.InFlight), Up: r.State == forward.Running, BreakerOpen: p.targets.breaker(name) == forward.BreakerOpen,
+			Backlog: waits.Backlog, InFlight: int64(r.InFlight), Up: up(r.State), BreakerOpen: p.targets.breaker(name) == forward.BreakerOpen,
 		})
 	}
 	if p.outbound != nil {
@@ -44,3 +44,6 @@ func (p *program) snapshot(logDropped uint64) admin.Snapshot {
 	}
 	return s
 }
+
+// up holds also where this node has no part of the journal to forward: that is no trouble of the destination.
+func up(s forward.State) bool { return s == forward.Running || s == "" }

@@ -31,11 +31,14 @@ func (s *states) observer(part int) func(forward.Stats) {
 	}
 }
 
-// forget leaves out a part that is forwarded here no more.
+// forget leaves out a part that is forwarded here no more. It may have been the only one in trouble.
 func (s *states) forget(part int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.of, part)
+	for _, left := range s.of {
+		s.say(left, 0)
+	}
 }
 
 func (s *states) say(cause forward.Stats, dead uint64) {

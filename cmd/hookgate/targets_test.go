@@ -2,18 +2,22 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rs/zerolog"
 
 	"github.com/hookgate/hookgate"
+	"github.com/hookgate/hookgate/admin"
 	"github.com/hookgate/hookgate/configs"
+	"github.com/hookgate/hookgate/forward"
 	"github.com/hookgate/hookgate/journal"
 )
 
@@ -174,5 +178,104 @@ func TestReplayWaitsForRoom(t *testing.T) {
 	}
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+	// A reload that takes the destination out ends the waiting.
+	go func() { done <- j.replay(t.Context(), targets, "d", 0, []hookgate.Parked{{Seq: 10_002}}) }()
+	before = scripts()
+	eventually(t, "the next has been refused once", func() (bool, string) { return scripts() != before, before })
+	targets.mu.Lock()
+	clear(targets.running)
+	targets.mu.Unlock()
+	if err := <-done; !errors.Is(err, admin.ErrUnknownDestination) {
+		t.Errorf("nobody takes it any more: %v", err)
+	}
+}
+
+// TestReplayToAForwarderThatEnds: a replay that waits for room ends with the forwarder, whose place another may take.
+func TestReplayToAForwarderThatEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log oneEvent
+		f := forward.NewForwarder(hookgate.DestinationSettings{Name: "d"}, nil, &log, &log) // it takes nothing: it does not run
+		for _, want := range []error{context.Canceled, errNotForwarded} {
+			r := &forwarding{forwarder: f, done: make(chan struct{})}
+			ctx, stop := context.WithCancel(t.Context())
+			said := make(chan error, 1)
+			go func() { said <- r.replay(ctx, []hookgate.Parked{{Seq: 1}}) }()
+			synctest.Wait()
+			if want == errNotForwarded {
+				close(r.done)
+			} else {
+				stop()
+			}
+			if err := <-said; !errors.Is(err, want) {
+				t.Errorf("%v, want %v", err, want)
+			}
+			stop()
+		}
+	})
+}
+
+// TestTargetsWithoutAPart: a node that has no part of the journal is not what keeps a destination down.
+func TestTargetsWithoutAPart(t *testing.T) {
+	t.Parallel()
+	targets := newTargets(&journals{shards: 1}, zerolog.Nop(), nil, time.Now)
+	t.Cleanup(func() { _ = targets.stop(context.Background()) })
+	if err := targets.set(&configs.Config{Destinations: []hookgate.DestinationSettings{{Name: "file", Type: "file", Path: filepath.Join(t.TempDir(), "out")}}}); err != nil {
+		t.Fatal(err)
+	}
+	p := &program{journals: targets.journals, targets: targets}
+	if s := p.snapshot(0); len(s.Destinations) != 1 || !s.Destinations[0].Up || s.JournalParts != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestStopNamesOnlyWhatHangs: when the time of a stop is over, a destination that has ended has ended.
+func TestStopNamesOnlyWhatHangs(t *testing.T) {
+	t.Parallel()
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	done := make(chan struct{})
+	close(done)
+	r := &target{forwarders: map[int]*forwarding{0: {done: done}}}
+	for range 100 {
+		if !r.ended(over) {
+			t.Fatal("it is said to hang")
+		}
+	}
+	r.forwarders[1] = &forwarding{done: make(chan struct{})}
+	if r.ended(over) {
+		t.Error("one that hangs is said to have ended")
+	}
+}
+
+// TestStatesOfAPartGivenUp: when the one part that was in trouble goes to another node, the destination is out of it here.
+func TestStatesOfAPartGivenUp(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder
+	s := &states{log: zerolog.New(&log), name: "events", of: make(map[int]forward.Stats)}
+	s.observer(0)(forward.Stats{State: forward.Running})
+	s.observer(1)(forward.Stats{State: forward.BackingOff, LastError: "refused"})
+	log.Reset()
+	s.forget(1)
+	if line := log.String(); strings.Count(line, "\n") != 1 || !strings.Contains(line, `"level":"info"`) || !strings.Contains(line, `"state":"running"`) {
+		t.Errorf("it says %q", line)
+	}
+	log.Reset()
+	s.forget(0)
+	if log.Len() > 0 {
+		t.Errorf("without any part it says %q", &log)
+	}
+}
+
+// TestDurabilityNamesTheSpill: the line at the start says it, too, although the spill connects while it is made.
+func TestDurabilityNamesTheSpill(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	config := strings.Replace(scenario(filepath.Join(dir, "j.db"), fileAt(filepath.Join(dir, "out"))), `j.db"}`, `j.db", spill: "sqlite://`+filepath.Join(dir, "s.db")+`"}`, 1)
+	r := serve(t, config, func(m *Main) { m.Env = scenarioEnv })
+	r.stop()
+	if log := r.stderr.String(); !strings.Contains(log, `"durability":"sqlite, every commit synced: an answer of 200 is on this node's disk; events that it does not take go to a file`) {
+		t.Errorf("it says\n%s", log)
 	}
 }
