@@ -25,9 +25,9 @@ const (
 const (
 	maxBreakerAfter = 1_000_000
 	minProbePause   = 10 * time.Millisecond
-	maxProbePause   = time.Second // how long those wait at most that come while one call tries
-	maxTried        = 1024        // suspects that are remembered
-	tick            = time.Millisecond
+	maxProbePause   = time.Second      // how long those wait at most that come while one call tries
+	maxTried        = 1024             // suspects that are remembered
+	tick            = time.Millisecond // after the end of a pause, so that nobody comes back a moment too early
 )
 
 // errCut marks a call whose caller went away: its failure says nothing of the destination.

@@ -105,7 +105,6 @@ func TestCheck(t *testing.T) {
 			s.URL, s.Stream, s.MaxLen, s.Path, s.Mode, s.AllowPrivate = literal("hidden"), "x", 1, "x", "binary", true
 			s.Secrets, s.Subject = []hookgate.Secret{literal("hidden")}, "x"
 			s.Topic, s.Exchange, s.RoutingKey = "x", "x", "x"
-			s.Topic = "x"
 		}, []string{"url:", "stream:", "max_len:", "subject:", "exchange:", "routing_key:", "topic:", "path:", "mode:", "secrets:", "allow_private:"}},
 		"engine": {func(s *settings) { s.Timeout, s.Window, s.Retry = 0, 0, hookgate.RetrySettings{MaxBackoff: -1} },
 			[]string{"timeout:", "window:", "retry.attempts:", "retry.backoff:", "retry.max_backoff:"}},

@@ -2,7 +2,6 @@ package forward_test
 
 import (
 	"context"
-	"errors"
 	"regexp"
 	"slices"
 	"strings"
@@ -70,8 +69,7 @@ func publish(ctx context.Context, d forward.Destination, l forward.Limits, batch
 func wantTrouble(t *testing.T, errs []error) {
 	t.Helper()
 	for _, err := range errs {
-		var trouble *forward.Trouble
-		if !errors.As(err, &trouble) {
+		if !isTrouble(err) {
 			t.Errorf("%v is no trouble of the destination", err)
 		}
 	}
@@ -127,8 +125,7 @@ func TestConformanceOversized(t *testing.T) {
 		all := events(5, 5)
 		h.oversized(all[2])
 		for i, err := range publish(t.Context(), open(t, h), forward.LimitsOf(h.settings.Type), batchOf(all...)) {
-			var refusal *forward.Refusal
-			if i == 2 && !errors.As(err, &refusal) || i != 2 && err != nil {
+			if i == 2 && !isRefusal(err) || i != 2 && err != nil {
 				t.Errorf("%d: %v", i, err)
 			}
 		}
@@ -278,8 +275,7 @@ func unconfirmed(t *testing.T, batch []hookgate.Entry, errs []error) []hookgate.
 	for i, e := range batch {
 		switch key := e.Event.PartitionKey; {
 		case errs[i] != nil:
-			var refusal *forward.Refusal
-			if errors.As(errs[i], &refusal) {
+			if isRefusal(errs[i]) {
 				t.Errorf("event %d is refused for a cut connection: %v", e.Seq, errs[i])
 			}
 			failed[key] = true

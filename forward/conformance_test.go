@@ -52,18 +52,8 @@ var harnesses = map[string]func(t *testing.T) *harness{
 		r := ownRedis(t)
 		return &harness{
 			settings: hookgate.DestinationSettings{URL: literal(r.url()), Stream: "webhooks"},
-			held: func(t *testing.T) [][]byte {
-				entries, err := redisClient(t, r.url()).XRange(t.Context(), "webhooks", "-", "+").Result()
-				if err != nil {
-					t.Fatal(err)
-				}
-				var out [][]byte
-				for _, e := range entries {
-					out = append(out, []byte(e.Values["event"].(string)))
-				}
-				return out
-			},
-			down: r.kill, up: r.start,
+			held:     r.held,
+			down:     r.kill, up: r.start,
 			proxied: func(t *testing.T) (hookgate.DestinationSettings, *proxy) {
 				p := newProxy(t, r.addr)
 				return hookgate.DestinationSettings{URL: literal("redis://:opensesame@" + p.addr()), Stream: "webhooks"}, p
@@ -188,7 +178,7 @@ func idsOf(t *testing.T, envelopes [][]byte) []string {
 	t.Helper()
 	var ids []string
 	for _, b := range envelopes {
-		var e struct{ ID, PartitionKey string }
+		var e struct{ ID string }
 		if err := json.Unmarshal(b, &e); err != nil {
 			t.Fatalf("%s: %v", b, err)
 		}
@@ -207,17 +197,7 @@ func TestConformanceEnvelopesArriveAsTheyAre(t *testing.T) {
 		wide := event(4, "d")
 		wide.Data = []byte("{\n \"a\": \"\\\\ \\\" x\"\n}")
 		batch := batchOf(event(1, "a"), odd, xml, wide)
-		d := open(t, h)
-		limit := forward.LimitsOf(h.settings.Type).Batch
-		for len(batch) > 0 {
-			n := min(limit, len(batch))
-			for _, err := range d.Publish(t.Context(), batch[:n]) {
-				if err != nil {
-					t.Fatal(err)
-				}
-			}
-			batch = batch[n:]
-		}
+		allConfirmed(t, publish(t.Context(), open(t, h), forward.LimitsOf(h.settings.Type), batch))
 		held := h.held(t)
 		if len(held) != 4 {
 			t.Fatalf("%d arrived", len(held))
@@ -259,27 +239,9 @@ func TestR12_TargetGoneAndBack(t *testing.T) {
 		if s := f.Stats(); s.Dead != 0 || s.Delivered != n || s.State != forward.Stopped {
 			t.Errorf("stats %+v", s)
 		}
-		seen := map[string]bool{}
-		last := map[byte]string{}
-		keys := map[string]int{}
-		for i, e := range all {
-			keys[e.ID] = i % 20
-		}
-		repeated := 0
-		for _, id := range idsOf(t, h.held(t)) {
-			if seen[id] {
-				repeated++
-				continue
-			}
-			seen[id] = true
-			key := byte(keys[id])
-			if id < last[key] {
-				t.Errorf("%s after %s", id, last[key])
-			}
-			last[key] = id
-		}
-		if len(seen) != n || repeated > 64 {
-			t.Errorf("%d of %d arrived, %d repeated", len(seen), n, repeated)
+		ids := idsOf(t, h.held(t))
+		if repeated := arrivedInOrder(t, all, ids); len(ids)-repeated != n || repeated > h.settings.Window {
+			t.Errorf("%d of %d arrived, %d repeated", len(ids)-repeated, n, repeated)
 		}
 	})
 }
@@ -290,8 +252,7 @@ func TestConformanceEndedContext(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		errs := open(t, h).Publish(ctx, batchOf(event(1, "a")))
-		var trouble *forward.Trouble
-		if len(errs) != 1 || !errors.As(errs[0], &trouble) {
+		if len(errs) != 1 || !isTrouble(errs[0]) {
 			t.Errorf("%v", errs)
 		}
 		if held := h.held(t); len(held) != 0 {

@@ -225,7 +225,8 @@ func (f *Forwarder) send(ctx context.Context, batch []hookgate.Entry) []error {
 	return checked(f.settings.Name, len(batch), f.destination.Publish(ctx, batch))
 }
 
-// publishParked fetches the entries first. One that the journal no longer has is told by errGone.
+// publishParked fetches the entries first. One that the journal no longer has is told by errGone, and those that would make
+// the call too large have their turn next.
 func (f *Forwarder) publishParked(ctx context.Context, j *job) {
 	if f.shared != nil {
 		if t := f.shared.leftAlone(); t != nil {
@@ -233,26 +234,19 @@ func (f *Forwarder) publishParked(ctx context.Context, j *job) {
 			return
 		}
 	}
-	seqs := make([]int64, len(j.items))
-	for i, it := range j.items {
-		seqs[i] = it.entry.Seq
-	}
-	fetching, cancel := context.WithTimeout(ctx, f.settings.Timeout)
-	entries, err := f.log.Fetch(fetching, seqs)
-	cancel()
-	if err != nil {
-		j.lost = err
+	var events map[int64]*hookgate.Event
+	var asked int
+	if events, asked, j.lost = f.fetch(ctx, j.items); j.lost != nil {
 		return
-	}
-	bySeq := make(map[int64]*hookgate.Event, len(entries))
-	for _, entry := range entries {
-		bySeq[entry.Seq] = entry.Event
 	}
 	j.errs = make([]error, len(j.items))
 	places := make([]int, 0, len(j.items))
 	for i, it := range j.items {
-		event := bySeq[it.entry.Seq]
+		event := events[it.entry.Seq]
 		switch {
+		case i >= asked:
+			j.errs[i] = ErrHeld
+			continue
 		case event == nil:
 			j.errs[i] = errGone
 			continue
@@ -273,6 +267,33 @@ func (f *Forwarder) publishParked(ctx context.Context, j *job) {
 	for k, err := range f.send(ctx, j.batch) {
 		j.errs[places[k]] = err
 	}
+}
+
+// fetchAtOnce is how many parked entries are fetched before their bytes are counted, which are not known before: our default.
+const fetchAtOnce = 16
+
+// fetch reads parked entries, by sequence number, until their payloads fill a call. It tells how many it has asked for.
+func (f *Forwarder) fetch(ctx context.Context, items []*item) (events map[int64]*hookgate.Event, asked int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, f.settings.Timeout)
+	defer cancel()
+	events = make(map[int64]*hookgate.Event, len(items))
+	bytes := 0
+	for asked < len(items) && (f.limits.Bytes == 0 || bytes < f.limits.Bytes) {
+		var seqs []int64
+		for _, it := range items[asked:min(asked+fetchAtOnce, len(items))] {
+			seqs = append(seqs, it.entry.Seq)
+		}
+		entries, err := f.log.Fetch(ctx, seqs)
+		if err != nil {
+			return nil, 0, err
+		}
+		for _, entry := range entries {
+			events[entry.Seq] = entry.Event
+			bytes += len(entry.Event.Data)
+		}
+		asked += len(seqs)
+	}
+	return events, asked, nil
 }
 
 // checked takes an answer of the wrong length for trouble: which entries it speaks of cannot be known.

@@ -2,6 +2,7 @@ package forward
 
 import (
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -16,7 +17,7 @@ type Trouble struct {
 	Suspect bool
 
 	paced   bool // RetryAfter is the whole pause: it comes from the breaker, which sees the calls of all
-	untried bool // the breaker let no call through
+	untried bool // no attempt to count: the breaker let no call through, or the caller left
 }
 
 func (t *Trouble) Error() string { return t.Err.Error() }
@@ -60,4 +61,12 @@ func allTrouble(n int, t *Trouble) []error {
 		errs[i] = t
 	}
 	return errs
+}
+
+// without is a text from outside without the secret, should somebody repeat it there.
+func without(secret, text string) string {
+	if secret == "" {
+		return text
+	}
+	return strings.ReplaceAll(text, secret, "[secret]")
 }

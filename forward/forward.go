@@ -1,6 +1,6 @@
-// Package forward follows the journal to the destinations: one file a destination, and one engine that keeps order per
-// partition key, a bounded window, retries and dead letters the same for all of them. Adding a destination is one file
-// and one line in the registry.
+// Package forward follows the journal to the destinations: a few files for each, under its name, and one engine that keeps
+// order per partition key, a bounded window, retries and dead letters the same for all of them. Adding a destination is its
+// file and one line in the registry.
 package forward
 
 import (

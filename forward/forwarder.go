@@ -69,6 +69,7 @@ type Forwarder struct {
 	observe     func(Stats) // may be nil
 
 	mu     sync.Mutex
+	over   chan struct{} // closed at the end of a run; the next one makes another
 	stats  Stats
 	oldest time.Time // when the oldest unconfirmed event was received; zero without one
 }
@@ -78,7 +79,7 @@ func NewForwarder(s hookgate.DestinationSettings, d Destination, log Log, ledger
 	f := &Forwarder{
 		settings: withDefaults(s), destination: d, log: log, ledger: ledger,
 		limits: LimitsOf(s.Type), maxParked: defaultMaxParked, maxHeld: defaultMaxHeld, shards: 1, grace: defaultGrace,
-		replays: make(chan *replayRequest),
+		replays: make(chan *replayRequest), over: make(chan struct{}),
 	}
 	if shared, ok := d.(*Shared); ok {
 		f.limits, f.shared = shared.limits, shared
@@ -110,6 +111,7 @@ func (f *Forwarder) Name() string { return f.settings.Name }
 // grace period, records what was confirmed, and returns when every goroutine it started has ended. The error is that of
 // compiling `when`, of loading the progress or of the final record; nil after an orderly end. It must not run twice at once.
 func (f *Forwarder) Run(ctx context.Context) error {
+	defer close(f.begin())
 	var when *condition
 	if f.settings.When != "" {
 		var problems hookgate.Problems
@@ -148,4 +150,23 @@ func (f *Forwarder) Run(ctx context.Context) error {
 		return hookgate.Errorf(hookgate.Unavailable, "destination %s: last record: %w", f.settings.Name, err)
 	}
 	return nil
+}
+
+// begin gives what is to be closed at the end of this run.
+func (f *Forwarder) begin() chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	select {
+	case <-f.over: // there was a run before
+		f.over = make(chan struct{})
+	default:
+	}
+	return f.over
+}
+
+// ended is closed at the end of the run that is under way or, before the first one, still to come.
+func (f *Forwarder) ended() <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.over
 }

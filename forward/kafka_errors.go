@@ -3,7 +3,6 @@ package forward
 import (
 	"errors"
 	"io"
-	"strings"
 
 	"github.com/hookgate/hookgate"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -51,8 +50,5 @@ func (k *kafka) trouble(err error) *Trouble {
 
 // quoted is the error's text without the password, should a broker or a name server repeat it.
 func (k *kafka) quoted(err error) string {
-	if k.url.password == "" {
-		return err.Error()
-	}
-	return strings.ReplaceAll(err.Error(), k.url.password, "[secret]")
+	return without(k.url.password, err.Error())
 }

@@ -332,7 +332,13 @@ func start(t testing.TB, f *forward.Forwarder) (stop func()) {
 // eventually polls until ok, or fails after a deadline that is far above what it takes.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.NewTimer(30 * time.Second)
+	within(t, 30*time.Second, what, ok)
+}
+
+// within is eventually with a limit of its own.
+func within(t testing.TB, limit time.Duration, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(limit)
 	defer deadline.Stop()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
@@ -417,6 +423,19 @@ func (r *redisServer) kill() {
 }
 
 func (r *redisServer) url() string { return "redis://:opensesame@" + r.addr + "/0" }
+
+// held are the envelopes in the stream webhooks.
+func (r *redisServer) held(t *testing.T) [][]byte {
+	entries, err := redisClient(t, r.url()).XRange(t.Context(), "webhooks", "-", "+").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out [][]byte
+	for _, e := range entries {
+		out = append(out, []byte(e.Values["event"].(string)))
+	}
+	return out
+}
 
 // ownRedis starts a server on a free port.
 func ownRedis(t testing.TB) *redisServer {

@@ -24,9 +24,9 @@ const (
 
 // natsServer is one of the servers of the URL; they are one cluster.
 type natsServer struct {
-	url     string // with the credentials
-	host    string
-	secrets []string
+	url    string // with the credentials
+	host   string
+	secret string // the password or the token; empty without credentials
 }
 
 // natsServers reads the URLs. What is wrong with them is told without their text, which may hold a password; a part
@@ -51,28 +51,23 @@ func natsServers(s hookgate.DestinationSettings) ([]natsServer, error) {
 		u.Path = ""
 		server := natsServer{url: u.String(), host: u.Host}
 		if u.User != nil {
-			secret, both := u.User.Password()
+			password, both := u.User.Password()
+			server.secret = password
 			if !both {
-				secret = u.User.Username() // alone it is a token
+				server.secret = u.User.Username() // alone it is a token
 			}
-			server.secrets = append(server.secrets, secret)
 		}
 		servers = append(servers, server)
 	}
 	return servers, nil
 }
 
-// natsQuote takes the secrets out of a text.
-func natsQuote(servers []natsServer) *strings.Replacer {
-	var pairs []string
-	for _, s := range servers {
-		for _, secret := range s.secrets {
-			if secret != "" {
-				pairs = append(pairs, secret, "[secret]")
-			}
-		}
+// quoted is what a server or the client says, without the secrets of the URL.
+func (n *natsStream) quoted(text string) string {
+	for _, s := range n.servers {
+		text = without(s.secret, text)
 	}
-	return strings.NewReplacer(pairs...)
+	return strings.TrimPrefix(text, "nats: ")
 }
 
 // natsLink is one connection. It is never mended: when it fails, or an answer over it is still owed, it is given up, and
@@ -175,7 +170,7 @@ func (d *natsDialer) Dial(network, address string) (net.Conn, error) {
 
 // refused explains why a server cannot be used.
 func (n *natsStream) refused(server natsServer, err error) error {
-	told := hookgate.Errorf(hookgate.Unavailable, "nats: %s: %s", server.host, n.quote.Replace(strings.TrimPrefix(err.Error(), "nats: ")))
+	told := hookgate.Errorf(hookgate.Unavailable, "nats: %s: %s", server.host, n.quoted(err.Error()))
 	switch {
 	case natsAuth(err):
 		told.Hint = "the server refuses the credentials: check the user and password, or the token, of url"
@@ -190,7 +185,7 @@ func (n *natsStream) ended(err error) error {
 	if err == nil {
 		err = nats.ErrConnectionClosed
 	}
-	told := hookgate.Errorf(hookgate.Unavailable, "nats: the connection ended: %s", n.quote.Replace(strings.TrimPrefix(err.Error(), "nats: ")))
+	told := hookgate.Errorf(hookgate.Unavailable, "nats: the connection ended: %s", n.quoted(err.Error()))
 	if natsAuth(err) {
 		told.Hint = "the server no longer takes the credentials of url"
 	}
@@ -199,7 +194,7 @@ func (n *natsStream) ended(err error) error {
 
 // denied explains what the user of the URL may not do.
 func (n *natsStream) denied(reason string) error {
-	told := hookgate.Errorf(hookgate.Unavailable, "nats: %s", n.quote.Replace(strings.TrimPrefix(reason, "nats: ")))
+	told := hookgate.Errorf(hookgate.Unavailable, "nats: %s", n.quoted(reason))
 	told.Hint = "the user of url needs the permission to publish the subject and to subscribe to _INBOX.>, where the answers go"
 	return told
 }

@@ -34,9 +34,9 @@ const (
 // that is, the server decides: by default JetStream acknowledges up to two minutes before it syncs its files, and only
 // sync_interval: always, or replicas on other machines, survive a power cut.
 //
-// The message id is made of the event's id and the subject, so that a repeat within the stream's duplicate window is
-// stored once, while a second destination may bring the same event to another subject of the same stream. A replayed
-// event has none: the window would swallow what somebody asked for.
+// The message id is the event's, so that a repeat within the stream's duplicate window is stored once. A second destination
+// therefore needs another stream: this one drops what it has had under the id, whatever the subject. A replayed event has
+// no message id: the window would swallow what somebody asked for.
 //
 // A batch is sent without waiting and then all answers are awaited. Therefore it may not hold two entries of one key: the
 // stream could refuse the first, have room again, and take the second.
@@ -46,9 +46,8 @@ type natsStream struct {
 	stream  string
 	timeout time.Duration
 	sign    Sign
-	quote   *strings.Replacer // takes the credentials out of what a server says
-	link    *natsLink         // nil until it is needed, and after it failed
-	header  nats.Header       // one for all messages: each is written out before the next
+	link    *natsLink   // nil until it is needed, and after it failed
+	header  nats.Header // one for all messages: each is written out before the next
 	buf     []byte
 }
 
@@ -100,7 +99,7 @@ func openNATS(s hookgate.DestinationSettings, o Options) (Destination, error) {
 		return nil, err
 	}
 	n := &natsStream{
-		servers: servers, subject: subject, stream: s.Stream, timeout: s.Timeout, quote: natsQuote(servers), sign: o.Sign,
+		servers: servers, subject: subject, stream: s.Stream, timeout: s.Timeout, sign: o.Sign,
 		header: nats.Header{"Content-Type": {structuredType}},
 	}
 	if s.Stream != "" {
@@ -250,7 +249,7 @@ func (n *natsStream) judge(subject string, m *nats.Msg) error {
 	if ack.Error == nil {
 		return nil // stored, or a duplicate of what is
 	}
-	told := hookgate.Errorf(hookgate.Unavailable, "nats: %s (%d, subject %q)", n.quote.Replace(ack.Error.Description), ack.Error.ErrorCode, subject)
+	told := hookgate.Errorf(hookgate.Unavailable, "nats: %s (%d, subject %q)", n.quoted(ack.Error.Description), ack.Error.ErrorCode, subject)
 	switch ack.Error.ErrorCode {
 	case natsMessageTooLarge, natsHeaderTooLarge:
 		told.Code = hookgate.TooLarge

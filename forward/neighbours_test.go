@@ -224,22 +224,6 @@ func follow(t *testing.T, s hookgate.DestinationSettings, d forward.Destination,
 	return f
 }
 
-// within is eventually with a limit of its own.
-func within(t *testing.T, limit time.Duration, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.NewTimer(limit)
-	defer deadline.Stop()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-deadline.C:
-			t.Fatalf("never happened: %s", what)
-		}
-	}
-}
-
 // arrivals is an open loop: an event comes when it is due, whatever became of those before it. Its time of receipt is when
 // it was due; late is how much later it came, because the timers of a busy machine are late.
 type arrivals struct {
@@ -382,17 +366,7 @@ var sites = map[string]func(t *testing.T, trouble string) *site{
 					t.Error(err)
 				}
 			},
-			held: func(t *testing.T) [][]byte {
-				entries, err := redisClient(t, r.url()).XRange(t.Context(), "webhooks", "-", "+").Result()
-				if err != nil {
-					t.Fatal(err)
-				}
-				var out [][]byte
-				for _, e := range entries {
-					out = append(out, []byte(e.Values["event"].(string)))
-				}
-				return out
-			},
+			held: r.held,
 		}
 	},
 	"nats":     natsSite,
@@ -451,13 +425,7 @@ func natsSite(t *testing.T, _ string) *site {
 				t.Error(err)
 			}
 		},
-		held: func(*testing.T) [][]byte {
-			var out [][]byte
-			for _, m := range n.messages("WEBHOOKS") {
-				out = append(out, m.Data)
-			}
-			return out
-		},
+		held: n.held,
 	}
 }
 

@@ -110,10 +110,9 @@ var (
 // trouble is what a cause means for the whole destination.
 func (t rabbitTarget) trouble(cause error, hints map[int]string) *Trouble {
 	var closed *amqp.Error
-	var blocked *rabbitBlocked
 	switch {
-	case errors.As(cause, &blocked):
-		return rabbitTrouble("free memory or disk space there", "%s", blocked)
+	case errors.Is(cause, errRabbitBlocked):
+		return rabbitTrouble("free memory or disk space there", "%s", cause)
 	case errors.Is(cause, amqp.ErrCredentials): // the client's guess: the broker does not say why it hangs up there
 		return rabbitTrouble(hints[amqp.AccessRefused], "the broker hung up on the credentials")
 	case errors.As(cause, &closed) && closed.Server:
@@ -125,12 +124,7 @@ func (t rabbitTarget) trouble(cause error, hints map[int]string) *Trouble {
 }
 
 // quoted is a text without the password of the URL.
-func (t rabbitTarget) quoted(text string) string {
-	if t.password == "" {
-		return text
-	}
-	return strings.ReplaceAll(text, t.password, "[secret]")
-}
+func (t rabbitTarget) quoted(text string) string { return without(t.password, text) }
 
 // rabbitTrouble is a failure of the whole destination.
 func rabbitTrouble(hint, format string, args ...any) *Trouble {

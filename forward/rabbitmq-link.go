@@ -119,8 +119,12 @@ func (l *rabbitLink) returned() map[string]bool {
 	}
 }
 
-// errRabbitGone is the cause of an end that nobody gave a reason for.
-var errRabbitGone = errors.New("the connection has ended")
+// The causes that the client has no error for: an end that nobody gave a reason for, and an alarm, under which the broker
+// reads nothing from publishers.
+var (
+	errRabbitGone    = errors.New("the connection has ended")
+	errRabbitBlocked = errors.New("the broker blocks everybody who publishes")
+)
 
 // cause says why a message got no answer: an alarm, the end of ctx, or what the broker closed the channel with.
 func (l *rabbitLink) cause(ctx context.Context) error {
@@ -135,16 +139,9 @@ func (l *rabbitLink) cause(ctx context.Context) error {
 		}
 	}
 	if reason := l.blocked.Load(); reason != nil {
-		return &rabbitBlocked{*reason}
+		return fmt.Errorf("%w: %s", errRabbitBlocked, *reason)
 	}
 	return fmt.Errorf("no confirm: %w", ctx.Err())
-}
-
-// rabbitBlocked is the cause when the broker has an alarm and reads nothing from publishers.
-type rabbitBlocked struct{ reason string }
-
-func (b *rabbitBlocked) Error() string {
-	return "the broker blocks everybody who publishes: " + b.reason
 }
 
 // cut closes the socket, so that whoever waits gets an error.

@@ -186,10 +186,7 @@ func forget(cmds []*redis.StringCmd) {
 // quoted is the error's text without what a server may quote in it: one that does not know AUTH repeats the password.
 func (r *redisStream) quoted(err error) string {
 	text, _, _ := strings.Cut(err.Error(), ", with args")
-	if r.password != "" {
-		text = strings.ReplaceAll(text, r.password, "[secret]")
-	}
-	return text
+	return without(r.password, text)
 }
 
 // Close ends all connections.

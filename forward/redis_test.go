@@ -37,12 +37,7 @@ func TestR08_RedisBlackHole(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	var tr *forward.Trouble
-	for _, err := range d.Publish(ctx, batchOf(events(3, 3)...)) {
-		if !errors.As(err, &tr) {
-			t.Errorf("%v", err)
-		}
-	}
+	wantTrouble(t, d.Publish(ctx, batchOf(events(3, 3)...)))
 }
 
 // A key that is no stream and a wrong password are trouble: nobody's event is at fault. An event that is too large is
@@ -54,9 +49,9 @@ func TestRedisWhoseFaultItIs(t *testing.T) {
 	if err := c.Set(t.Context(), "text", "x", 0).Err(); err != nil {
 		t.Fatal(err)
 	}
-	for name, s := range map[string]hookgate.DestinationSettings{
-		"wrong type":     {URL: literal(r.url()), Stream: "text"},
-		"wrong password": {URL: literal("redis://:wrong-hidden@" + r.addr), Stream: "x"},
+	for _, s := range []hookgate.DestinationSettings{
+		{URL: literal(r.url()), Stream: "text"},
+		{URL: literal("redis://:wrong-hidden@" + r.addr), Stream: "x"},
 	} {
 		s.Type = "redis-stream"
 		d, err := forward.New(s, forward.Options{})
@@ -64,12 +59,7 @@ func TestRedisWhoseFaultItIs(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, n := range []int{1, 3} {
-			for _, err := range d.Publish(t.Context(), batchOf(events(n, n)...)) {
-				var tr *forward.Trouble
-				if !errors.As(err, &tr) {
-					t.Errorf("%s: %v", name, err)
-				}
-			}
+			wantTrouble(t, d.Publish(t.Context(), batchOf(events(n, n)...)))
 		}
 		_ = d.Close()
 	}
@@ -81,8 +71,7 @@ func TestRedisWhoseFaultItIs(t *testing.T) {
 	all := append(events(3, 3), event(4, "k1")) // the last one is of the key of the refused one
 	all[1].Data = make([]byte, 64<<20+1)
 	errs := d.Publish(t.Context(), batchOf(all...))
-	var refusal *forward.Refusal
-	if errs[0] != nil || errs[2] != nil || !errors.As(errs[1], &refusal) || !errors.Is(errs[3], forward.ErrHeld) {
+	if errs[0] != nil || errs[2] != nil || !isRefusal(errs[1]) || !errors.Is(errs[3], forward.ErrHeld) {
 		t.Errorf("%v", errs)
 	}
 	if n := c.XLen(t.Context(), "ok").Val(); n != 2 {

@@ -13,7 +13,7 @@ import (
 // replayChunk is how many entries the engine is handed at once: our default.
 const replayChunk = 256
 
-// errStopped answers a replay that was taken over and not recorded before the forwarder ended.
+// errStopped answers a replay that was not taken over, or not recorded, before the forwarder ended.
 var errStopped = errors.New("the forwarder has stopped")
 
 // replayRequest hands entries to the engine, which says how many of them, from the first on, it has done with.
@@ -28,9 +28,10 @@ type replayRequest struct {
 // when is asked again; a quarantined event is never sent. Entries that are still to come or already wait are not doubled.
 //
 // It returns when the running forwarder has taken all of them over and recorded that. While too much is parked it waits; when
-// ctx ends first, some may have been taken over.
+// ctx or the run ends first, some may have been taken over.
 func (f *Forwarder) Replay(ctx context.Context, parked []hookgate.Parked) error {
 	var last *replayRequest
+	ended := f.ended()
 	for len(parked) > 0 {
 		last = &replayRequest{
 			parked: parked[:min(len(parked), replayChunk)],
@@ -39,6 +40,8 @@ func (f *Forwarder) Replay(ctx context.Context, parked []hookgate.Parked) error 
 		select {
 		case f.replays <- last:
 			parked = parked[<-last.taken:]
+		case <-ended:
+			return errStopped
 		case <-ctx.Done():
 			return ctx.Err()
 		}

@@ -359,3 +359,73 @@ func TestParkedAheadOfTheCursorIsNotForgotten(t *testing.T) {
 		}
 	})
 }
+
+// What a parked event weighs is not known before it is fetched. A call of large ones stays about as large as the type takes.
+func TestParkedCallsAreBoundedInBytes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		j, d := newJournal(), &calls{fake: newFake()}
+		const size = 1000
+		l := forward.Limits{Concurrent: 1, Batch: 256, Bytes: 4 * size, SameKey: true}
+		f := forward.NewForwarder(settings("d"), d, j, j, forward.WithLimits(l))
+		stop := start(t, f)
+		defer stop()
+		all := events(200, 20)
+		for _, e := range all {
+			e.Data = make([]byte, size)
+		}
+		j.append(all...)
+		pass(time.Minute)
+		if err := f.Replay(t.Context(), j.asked(upTo(200)...)); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Minute)
+		got := d.entries()[200:]
+		if len(replayed(got)) != 200 || !j.settled("d", 200) || f.Stats().Failed != 0 {
+			t.Errorf("replayed %d, %+v", len(replayed(got)), f.Stats())
+		}
+		checkOrder(t, got)
+		for _, batch := range d.batches {
+			if len(batch) > 16 {
+				t.Errorf("%d bytes in one call", len(batch)*size)
+			}
+		}
+	})
+}
+
+// A forwarder that has stopped takes nothing over, and whoever waits for room there does not wait for ever. The next run does.
+func TestReplayEndsWithTheRun(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		j, d := newJournal(), newFake()
+		d.judge = func(e hookgate.Entry, _ int) error {
+			if e.Event.Replayed {
+				return &forward.Refusal{Err: errors.New("400")}
+			}
+			return nil
+		}
+		s := settings("d")
+		s.Retry.Attempts, s.Window = 1000, 16
+		f := forward.NewForwarder(s, d, j, j, forward.WithMaxParked(80))
+		stop := start(t, f)
+		j.append(events(200, 200)...)
+		pass(time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		answer := make(chan error, 1)
+		go func() { answer <- f.Replay(ctx, j.asked(upTo(200)...)) }()
+		pass(time.Second)
+		stop()
+		for _, err := range []error{<-answer, f.Replay(ctx, j.asked(200))} {
+			if err == nil || ctx.Err() != nil {
+				t.Errorf("Replay: %v", err)
+			}
+		}
+		d.set(func(d *fake) { d.judge = nil })
+		defer start(t, f)()
+		pass(time.Minute)
+		if err := f.Replay(ctx, j.asked(200)); err != nil {
+			t.Errorf("in the next run: %v", err)
+		}
+	})
+}

@@ -162,23 +162,30 @@ func (c *condition) holds(ctx context.Context, e *hookgate.Event) (holds bool, p
 		parsed = len(e.Data)
 	}
 	switch {
-	case err != nil && ctx.Err() != nil:
+	case err == nil: // also where data is broken and the other side of an || holds
+		return value == types.True, parsed, nil
+	case ctx.Err() != nil:
 		return false, parsed, ctx.Err()
 	case a.broken != nil:
 		return false, parsed, fmt.Errorf("when: data is no JSON that can be read: %w", a.broken)
-	case err != nil:
-		return false, parsed, errors.New("when: " + c.reason(err))
 	}
-	return value == types.True, parsed, nil
+	return false, parsed, errors.New("when: " + c.reason(err))
 }
 
-// reason is the text of an evaluation's error without what it quotes of the payload: reasons go to logs.
+// reason is the text of an evaluation's error without what it quotes of the payload: reasons go to logs. Values stand in
+// quotes or behind a colon, where CEL's own words and what is in the expression itself may stay, or behind these words.
 func (c *condition) reason(err error) string {
-	reason := err.Error()
-	if key, ok := strings.CutPrefix(reason, "no such key: "); ok && !strings.Contains(c.text, key) {
-		return "no such key"
+	const zone = "unknown time zone"
+	reason, rest, found := strings.Cut(err.Error(), ": ")
+	if found && (reason == "no such overload" || reason == "operation cancelled" || strings.Contains(c.text, rest)) {
+		reason += ": " + rest
 	}
-	reason, _, _ = strings.Cut(reason, `"`)
+	if strings.HasPrefix(reason, zone) {
+		return zone
+	}
+	if at := strings.IndexAny(reason, "\"`"); at >= 0 {
+		reason = reason[:at]
+	}
 	return strings.TrimSpace(reason)
 }
 

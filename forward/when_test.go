@@ -141,6 +141,9 @@ func TestWhenOverData(t *testing.T) {
 		{`data == "x"`, `"x"`, yes},
 		{`data.a == 1`, `{"a":`, "when: data is no JSON"},
 		{`data.a == 1`, `{"a":1} 2`, "when: data is no JSON"},
+		{`data.a == 1 || type != ""`, `{"a":`, yes},
+		{`type.matches(data.p)`, `{"p":"(hé"}`, "when: error parsing regexp"},
+		{`time.getHours(data.tz) == 1`, `{"tz":"hé"}`, "when: unknown time zone"},
 		{`type != ""`, `{"a":`, yes}, // not parsed, since it is not asked for
 		{`type == "" && data.a == 1`, `{"a":`, no},
 		{`data.contains("<a>") && datacontenttype == "application/xml"`, "<a>\xff</a>", yes},
