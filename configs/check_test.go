@@ -136,7 +136,7 @@ func TestEdgesOfRules(t *testing.T) {
 		{file{auth: "{scheme: access-token, prefix: '', secrets: [env:SECRET]}"}, ""},
 		{file{auth: "{scheme: access-token, prefix: 7, secrets: [env:SECRET]}"}, "unquoted-text"},
 		{file{auth: "{scheme: basic, users: env:SECRET}"}, "wrong-type"},
-		{file{auth: "{scheme: basic, users: [[a, b]]}"}, "secret-literal"},
+		{file{auth: "{scheme: basic, users: [{a: b}]}"}, "secret-literal"},
 		{file{auth: "{scheme: basic, users: [true]}"}, "secret-literal"},
 	} {
 		got := broken(t, tt.file.text())

@@ -68,8 +68,15 @@ type ending struct {
 	NotAfter string          `yaml:"not_after" doc:"when it ends (RFC 3339); what is received later is not proved by it"`
 }
 
-func (l *loader) ending(n ast.Node, f field, path string) hookgate.Secret {
+// ending reads one. A key that it does not have is not shown: user: password, without quotes, is a mapping.
+func (l *loader) ending(n *ast.MappingNode, f field, path string) hookgate.Secret {
 	var e ending
+	for _, pair := range n.Values {
+		if key, ok := pair.Key.(*ast.StringNode); !ok || (key.Value != "ref" && key.Value != "not_after") {
+			l.bad(SecretLiteral, path, "is a mapping with other keys than ref and not_after", secretHint)
+			return hookgate.Secret{}
+		}
+	}
 	l.mapping(n, reflect.ValueOf(&e).Elem(), path)
 	if !l.sound(path) {
 		return hookgate.Secret{}

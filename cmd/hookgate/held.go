@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -57,23 +56,6 @@ func follow(p held, name string, f *forward.Forwarder, log zerolog.Logger) *forw
 		}
 	}()
 	return r
-}
-
-// replay hands events to the forwarder. One that has ended, as by a reload, takes none any more, and does not say so itself.
-func (r *forwarding) replay(ctx context.Context, events []hookgate.Parked) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	go func() {
-		select {
-		case <-r.done:
-			cancel(errNotForwarded)
-		case <-ctx.Done():
-		}
-	}()
-	if err := r.forwarder.Replay(ctx, events); err != nil {
-		return cmp.Or(context.Cause(ctx), err)
-	}
-	return nil
 }
 
 // takeAsked brings the forwarder what somebody wants replayed. It stays asked for until the forwarder has recorded it. What

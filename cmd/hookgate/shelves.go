@@ -30,7 +30,7 @@ func (j *journals) replay(ctx context.Context, t *targets, destination string, p
 			if !ok {
 				return errNotForwarded
 			}
-			return f.replay(ctx, events)
+			return f.Replay(ctx, events)
 		}
 		err := r.Shards()[part].Ask(ctx, destination, events)
 		if !errors.Is(err, journal.ErrNoRoom) || pause(ctx, askEvery) != nil {

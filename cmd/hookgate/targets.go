@@ -262,14 +262,14 @@ func (r *target) ended(ctx context.Context) bool {
 }
 
 // forwarder finds the one that brings a part of the journal to a destination, if this node has it.
-func (t *targets) forwarder(destination string, part int) (*forwarding, bool) {
+func (t *targets) forwarder(destination string, part int) (*forward.Forwarder, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	r, ok := t.running[destination]
 	if !ok || r.ending || r.forwarders[part] == nil {
 		return nil, false
 	}
-	return r.forwarders[part], true
+	return r.forwarders[part].forwarder, true
 }
 
 // parts is how many parts of the journal this node has.

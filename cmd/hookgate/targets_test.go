@@ -9,7 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -189,31 +188,6 @@ func TestReplayWaitsForRoom(t *testing.T) {
 	if err := <-done; !errors.Is(err, admin.ErrUnknownDestination) {
 		t.Errorf("nobody takes it any more: %v", err)
 	}
-}
-
-// TestReplayToAForwarderThatEnds: a replay that waits for room ends with the forwarder, whose place another may take.
-func TestReplayToAForwarderThatEnds(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		var log oneEvent
-		f := forward.NewForwarder(hookgate.DestinationSettings{Name: "d"}, nil, &log, &log) // it takes nothing: it does not run
-		for _, want := range []error{context.Canceled, errNotForwarded} {
-			r := &forwarding{forwarder: f, done: make(chan struct{})}
-			ctx, stop := context.WithCancel(t.Context())
-			said := make(chan error, 1)
-			go func() { said <- r.replay(ctx, []hookgate.Parked{{Seq: 1}}) }()
-			synctest.Wait()
-			if want == errNotForwarded {
-				close(r.done)
-			} else {
-				stop()
-			}
-			if err := <-said; !errors.Is(err, want) {
-				t.Errorf("%v, want %v", err, want)
-			}
-			stop()
-		}
-	})
 }
 
 // TestTargetsWithoutAPart: a node that has no part of the journal is not what keeps a destination down.
