@@ -62,7 +62,7 @@ func (g *Gateway) Receive(ctx context.Context, src *Source, req *Request) (Outco
 	if err := src.spend(); err != nil {
 		return Outcome{Verdict: verdict}, err
 	}
-	events := src.Reader.Normalize(req, verdict) // total: the worst case is a quarantined event
+	events := src.normalize(req, verdict) // total: the worst case is a quarantined event
 	if len(events) == 0 {
 		return Outcome{Kind: Probe, Verdict: verdict}, nil
 	}

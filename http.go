@@ -69,8 +69,10 @@ func (g *Gateway) read(w http.ResponseWriter, r *http.Request, src *Source, req 
 	if len(r.Trailer) > 0 {
 		return Refuse(HeaderDoubled, "the request announces trailers; a header that arrives after the body proves nothing")
 	}
-	if encoded(r.Header["Content-Encoding"]) {
-		return Errorf(WrongEncoding, "the body is encoded; only the bytes as signed can be verified")
+	if codings := r.Header["Content-Encoding"]; encoded(codings) && !(src.Gzip && onlyGzip(codings)) {
+		e := Errorf(WrongEncoding, "the body is encoded, and not in a way that the source takes")
+		e.Hint = "where the provider sends gzip, set the source's gzip"
+		return e
 	}
 	if r.ContentLength > src.MaxBody {
 		w.Header().Set("Connection", "close") // the rest is not read
@@ -131,7 +133,7 @@ func succeed(w http.ResponseWriter, src *Source, req *Request, outcome Outcome) 
 		h["Hookgate-Event-Id"] = []string{e.ID}
 	}
 	if replier, ok := src.Reader.(Replier); ok && req.Method == http.MethodPost {
-		if contentType, body := replier.Reply(req); len(body) > 0 {
+		if contentType, body := replier.Reply(req.asRead()); len(body) > 0 {
 			h.Set("Content-Type", contentType)
 			_, _ = w.Write(body) // a sender that has gone sends the delivery again and meets its marker
 			return
@@ -184,5 +186,5 @@ func Peer(r *http.Request) netip.Addr {
 	if err != nil {
 		return netip.Addr{}
 	}
-	return ap.Addr().Unmap()
+	return ap.Addr().Unmap().WithZone("") // a zone, an interface of ours, would be in no network
 }

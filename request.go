@@ -23,6 +23,15 @@ type Request struct {
 
 	digest    [sha256.Size]byte
 	hasDigest bool
+	plain     *Request // what a compressed one was read from; nil for all others
+}
+
+// asRead is the request as its reader saw it.
+func (r *Request) asRead() *Request {
+	if r.plain != nil {
+		return r.plain
+	}
+	return r
 }
 
 // BodySHA256 is the digest of the raw body, computed once. A Request belongs to one goroutine.

@@ -21,7 +21,9 @@ type Source struct {
 	PerAttempt bool
 	// RejectMalformed answers 400 to what authenticated but cannot be read, instead of keeping it in quarantine.
 	RejectMalformed bool
-	MaxBody         int64 // bytes
+	MaxBody         int64 // bytes, as sent and as decompressed
+	// Gzip takes bodies with Content-Encoding: gzip. They are verified as sent and read decompressed.
+	Gzip bool
 	// Allow are the networks that may send; empty for all.
 	Allow []netip.Prefix
 	// KeepFailed bounds how many failed deliveries are kept for the operator; nil keeps none.
