@@ -27,6 +27,9 @@ func AccessLog(log zerolog.Logger) func(Answer) {
 			Int("status", a.Status).
 			Int("bytes", r.Bytes).
 			Int64("took_us", a.Duration.Microseconds())
+		if r.Client.IsValid() && r.Client != hookgate.Peer(a.Request) { // a proxy of ours says so
+			line.Str("client", r.Client.String())
+		}
 		if r.Source != "" {
 			line.Str("source", r.Source).Str("provider", r.Provider)
 		}
