@@ -74,15 +74,22 @@ func (b *Budget) bounded(key string) string {
 // block is the unit that one party controls: an IPv4 address, an IPv6 /64; any other key stands for itself.
 func block(key string) string {
 	addr, err := netip.ParseAddr(key)
-	switch {
-	case err != nil, addr.Is4():
+	if err != nil || addr.Is4() {
 		return key
-	case addr.Is4In6():
-		return addr.Unmap().String()
 	}
-	p, err := addr.WithZone("").Prefix(64)
+	return party(addr).String()
+}
+
+// party is the address that stands for whoever controls addr: an IPv4 address itself, for an IPv6 address the first one of
+// its /64.
+func party(addr netip.Addr) netip.Addr {
+	addr = addr.Unmap().WithZone("")
+	if addr.Is4() {
+		return addr
+	}
+	p, err := addr.Prefix(64)
 	if err != nil {
-		return key
+		return addr
 	}
-	return p.String()
+	return p.Addr()
 }
