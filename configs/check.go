@@ -22,11 +22,14 @@ func (l *loader) check(c *Config) {
 	l.checkListeners(c)
 	l.checkJournal(c.Journal)
 	l.checkOutbound(c)
-	if c.Limits.InFlight < 1 && l.sound("limits.in_flight") {
-		l.bad(BadNumber, "limits.in_flight", "is 0, so every delivery would be refused", "write 1 or more")
+	for at, n := range map[string]int{"limits.in_flight": c.Limits.InFlight, "limits.connections": c.Limits.Connections, "limits.per_address": c.Limits.PerAddress} {
+		if n < 1 && l.sound(at) {
+			l.bad(BadNumber, at, "is 0, so every delivery would be refused", "write 1 or more")
+		}
 	}
+	trusted := l.checkProxies(c.Proxies)
 	destinations := l.checkDestinations(c)
-	l.checkSources(c, destinations)
+	l.checkSources(c, destinations, trusted)
 	l.checkMemory(c)
 	if len(c.Signing.Keys) > 0 && l.sound("signing") && l.rules.Signing != nil {
 		l.theirs(SigningSettings, "signing", l.rules.Signing(c.Signing.Keys))

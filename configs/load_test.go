@@ -174,6 +174,10 @@ func TestDefaults(t *testing.T) {
 		{"journal.min_free", c.Journal.MinFree, configs.Size(256 << 20)},
 		{"limits.strangers", c.Limits.Strangers, configs.Rate{Count: 120, Per: time.Minute}},
 		{"limits.in_flight", c.Limits.InFlight, 4096},
+		{"limits.connections", c.Limits.Connections, 16384},
+		{"limits.per_address", c.Limits.PerAddress, 1024},
+		{"proxies.header", c.Proxies.Header, "X-Forwarded-For"},
+		{"gzip", s.Gzip, false},
 		{"log", c.Log, configs.Log{Level: "info"}},
 		{"path", s.Path, "/hooks/care"},
 		{"window", s.Dedupe.Window, 168 * time.Hour},
@@ -204,6 +208,7 @@ public_url: https://hooks.example.com/in
 admin: {listen: "[::]:9", token: env:SECRET}
 journal: {url: sqlite:///var/lib/x.db, retention: 1h30m, max_size: 3GiB, min_free: 64KiB}
 limits: {strangers: 5/s, in_flight: 7, connections: 8, per_address: 9}
+proxies: {trusted: [10.0.0.0/8, '2001:db8::1'], header: Forwarded}
 log: {level: warn}
 sources:
   - name: campaigns
@@ -221,6 +226,8 @@ sources:
     malformed: reject
     max_body: 2MiB
     rate: 6000/m
+    allow: [192.0.2.7, 198.51.100.0/24]
+    gzip: true
 destinations:
   - name: one
     type: http
@@ -245,6 +252,7 @@ destinations:
 		{"retention", c.Journal.Retention, 90 * time.Minute},
 		{"sizes", [2]configs.Size{c.Journal.MaxSize, c.Journal.MinFree}, [2]configs.Size{3 << 30, 64 << 10}},
 		{"limits", c.Limits, configs.Limits{Strangers: configs.Rate{Count: 5, Per: time.Second}, InFlight: 7, Connections: 8, PerAddress: 9}},
+		{"proxies", strings.Join(c.Proxies.Trusted, " ") + " " + c.Proxies.Header, "10.0.0.0/8 2001:db8::1 Forwarded"},
 		{"log", c.Log, configs.Log{Level: "warn"}},
 		{"path", s.Path, "/in/netcore.v1"},
 		{"empty prefix", *s.Auth[0].Prefix, ""},
@@ -262,6 +270,8 @@ destinations:
 		{"event", s.Event, "delivery.Report"},
 		{"malformed", s.Malformed, "reject"},
 		{"max_body", s.MaxBody, configs.Size(2 << 20)},
+		{"allow", strings.Join(s.Allow, " "), "192.0.2.7 198.51.100.0/24"},
+		{"gzip", s.Gzip, true},
 		{"rate", s.Rate, configs.Rate{Count: 6000, Per: time.Minute}},
 		{"url", string(d.URL.Reveal()), "https://127.0.0.1/x?token=abc"},
 		{"url's reference", d.URL.Ref(), "https://127.0.0.1/x"},

@@ -57,6 +57,11 @@ const (
 	OutboundTokenShort
 	OutboundStore
 	OutboundMail
+	Network
+	NetworkBits
+	NetworkRepeated
+	ProxiesTrusted
+	AllowProxy
 	NoSources
 	NoDestinations
 	SourceName
@@ -135,6 +140,11 @@ var ruleNames = [ruleCount]string{
 	OutboundTokenShort:   "outbound-token-short",
 	OutboundStore:        "outbound-store",
 	OutboundMail:         "outbound-mail",
+	Network:              "network",
+	NetworkBits:          "network-bits",
+	NetworkRepeated:      "network-repeated",
+	ProxiesTrusted:       "proxies-trusted",
+	AllowProxy:           "allow-proxy",
 	NoSources:            "no-sources",
 	NoDestinations:       "no-destinations",
 	SourceName:           "source-name",

@@ -3,6 +3,7 @@ package configs
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"path"
 	"regexp"
 	"slices"
@@ -22,7 +23,7 @@ const defaultWindow = 7 * 24 * time.Hour
 
 const nameHint = "use 1 to 64 of a-z, 0-9 and -"
 
-func (l *loader) checkSources(c *Config, destinations []string) {
+func (l *loader) checkSources(c *Config, destinations []string, trusted map[string]netip.Prefix) {
 	names, paths := make(map[string]bool), make(map[string]string)
 	for i := range c.Sources {
 		s, at := &c.Sources[i], item("sources", i)
@@ -32,6 +33,7 @@ func (l *loader) checkSources(c *Config, destinations []string) {
 		l.checkTimezone(s, at)
 		l.checkAuth(c, s, at)
 		l.checkWindow(s, at)
+		l.checkAllow(s, at, trusted)
 		if s.Event != "" && !eventGrammar.MatchString(s.Event) {
 			l.bad(EventName, at+".event", "is not a name for an event", "use 1 to 64 letters, digits, dots, - and _")
 		}
