@@ -25,6 +25,10 @@ type Snapshot struct {
 	Spilling     bool  // new events go to the spill
 	SpillWaiting int64 // events that are still to be handed on
 	LogDropped   uint64
+
+	Connections        int    // of senders, open
+	ConnectionsRefused uint64 // closed at once, because their address had as many as it may
+
 	Destinations []DestinationSnapshot
 	Outbound     []OutboundSnapshot
 }

@@ -21,6 +21,8 @@ var (
 	spilling     = desc("hookgate_spilling", "1 while new events go to the spill.")
 	spillWaiting = desc("hookgate_spill_waiting", "Spilled events that the journal does not have yet.")
 	logDropped   = desc("hookgate_log_lines_dropped_total", "Log lines dropped because nobody read them fast enough.")
+	connections  = desc("hookgate_connections", "Open connections of senders.")
+	refused      = desc("hookgate_connections_refused_total", "Connections closed at once, because their address had as many as limits.per_address.")
 	delivered    = desc("hookgate_delivered_total", "Events confirmed by the destination since the start.", "destination")
 	failed       = desc("hookgate_delivery_failures_total", "Failed attempts since the start.", "destination")
 	deadLetters  = desc("hookgate_dead_letters", "Events given up after the last attempt.", "destination")
@@ -37,7 +39,7 @@ var (
 // Describe and Collect make it a prometheus.Collector.
 func (c snapshotCollector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		journalReady, journalLast, journalBytes, journalQueue, journalLost, journalParts, spilling, spillWaiting, logDropped,
+		journalReady, journalLast, journalBytes, journalQueue, journalLost, journalParts, spilling, spillWaiting, logDropped, connections, refused,
 		delivered, failed, deadLetters, parked, backlog, inFlight, breakerOpen, up, outboundWaiting, outboundFailed,
 	} {
 		ch <- d
@@ -61,6 +63,8 @@ func (c snapshotCollector) Collect(ch chan<- prometheus.Metric) {
 	gauge(spilling, bit(s.Spilling))
 	gauge(spillWaiting, float64(s.SpillWaiting))
 	count(logDropped, s.LogDropped)
+	gauge(connections, float64(s.Connections))
+	count(refused, s.ConnectionsRefused)
 	for _, d := range s.Destinations {
 		count(delivered, d.Delivered, d.Name)
 		count(failed, d.Failed, d.Name)

@@ -67,7 +67,10 @@ func buildSource(s configs.Source) (*hookgate.Source, error) {
 	src := &hookgate.Source{
 		Name: s.Name, Provider: s.Provider, Path: s.Path, Reader: reader, MaxBody: int64(s.MaxBody),
 		Window: s.Dedupe.Window, PerAttempt: s.Dedupe.By == "attempt", RejectMalformed: s.Malformed == "reject",
-		Quota: budget(s.Rate), KeepFailed: budget(s.QuarantineFailed),
+		Quota: budget(s.Rate), Gzip: s.Gzip, KeepFailed: budget(s.QuarantineFailed),
+	}
+	if src.Allow, err = configs.Networks(s.Allow); err != nil {
+		return nil, err
 	}
 	for _, a := range s.Auth {
 		v, err := verifiers.New(a)

@@ -35,6 +35,8 @@ type program struct {
 	failures *failures
 	unshare  func() <-chan struct{} // ends the forwarding of this node's parts; nil before it has begun
 
+	clients      *middleware.Clients
+	connections  *middleware.Connections // at hooks
 	hooks, admin *server
 	outbound     *outboundSide // nil where there is none
 }
@@ -42,7 +44,7 @@ type program struct {
 // start opens the journal, starts the destinations and binds the listeners, in this order, so that the first delivery
 // finds everything in place. Nothing is left behind when it fails.
 func start(m *Main, c *configs.Config, log zerolog.Logger, buffer *lineBuffer, stdout io.Writer) (_ *program, err error) {
-	p := &program{main: m, config: c, log: log}
+	p := &program{main: m, config: c, log: log, clients: new(middleware.Clients)}
 	defer func() {
 		if err != nil {
 			p.stop()
@@ -62,7 +64,15 @@ func start(m *Main, c *configs.Config, log zerolog.Logger, buffer *lineBuffer, s
 	if err != nil {
 		return nil, err
 	}
-	p.gateway = &hookgate.Gateway{Journal: p.journals.Journal, Now: m.Now, Strangers: budget(c.Limits.Strangers), Seats: make(chan struct{}, c.Limits.InFlight)}
+	proxies, err := buildProxies(c.Proxies)
+	if err != nil {
+		return nil, err
+	}
+	p.clients.Set(proxies)
+	p.gateway = &hookgate.Gateway{
+		Journal: p.journals.Journal, Now: m.Now, Clients: p.clients,
+		Strangers: budget(c.Limits.Strangers), Seats: make(chan struct{}, c.Limits.InFlight),
+	}
 	p.metrics = admin.NewMetrics(func() admin.Snapshot { return p.snapshot(buffer.Dropped()) }, p.firstProof)
 	p.failures = newFailures(log, p.metrics.Diagnosed)
 	p.failures.gateway, p.gateway.Failures = p.gateway, p.failures
@@ -75,6 +85,8 @@ func start(m *Main, c *configs.Config, log zerolog.Logger, buffer *lineBuffer, s
 	), log); err != nil {
 		return nil, err
 	}
+	p.connections = middleware.LimitConnections(p.hooks.listener, c.Limits.Connections, c.Limits.PerAddress, p.clients.Trusts)
+	p.hooks.listener = p.connections
 	if p.admin, err = listen(c.Admin.Listen, "admin.listen", admin.Handler(admin.Options{
 		Token: c.Admin.Token, Metrics: p.metrics.Handler(), Keys: p.targets.signing.keySet,
 		Operator: operator{p.journals, p.targets}, Replays: p.replays, Failures: p.failures, Audit: p.audit, Now: m.Now,

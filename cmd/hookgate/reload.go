@@ -4,6 +4,7 @@ import (
 	"reflect"
 
 	"github.com/hookgate/hookgate/configs"
+	"github.com/hookgate/hookgate/middleware"
 )
 
 // reload reads the configuration again and takes over sources and destinations without dropping a request. A bad file
@@ -15,6 +16,10 @@ func (p *program) reload(load func() (*configs.Config, configs.Problems, error))
 		return
 	}
 	sources, err := buildSources(c)
+	var proxies middleware.Proxies
+	if err == nil {
+		proxies, err = buildProxies(c.Proxies)
+	}
 	if err == nil {
 		// Destinations first, so that an event of a new source finds the queue it is meant for.
 		err = p.targets.set(c)
@@ -23,6 +28,7 @@ func (p *program) reload(load func() (*configs.Config, configs.Problems, error))
 		p.log.Error().Err(err).Msg("configuration not taken over; the old one goes on")
 		return
 	}
+	p.clients.Set(proxies)
 	p.setSources(c, sources)
 	for _, w := range warnings {
 		p.log.Warn().Msg(w.Error())

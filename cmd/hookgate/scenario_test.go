@@ -33,7 +33,7 @@ func TestR16_DuplicateStorm(t *testing.T) {
 	t.Parallel()
 	server := startRedis(t)
 	stream := server.fresh(t, "storm")
-	r := serve(t, scenario(filepath.Join(t.TempDir(), "j.db"), streamOf(server, stream)), func(m *Main) { m.Env = scenarioEnv })
+	r := serve(t, scenario(filepath.Join(t.TempDir(), "j.db"), streamOf(server, stream))+"limits: {per_address: 4096}\n", func(m *Main) { m.Env = scenarioEnv })
 	s := newSender(t, r.Hooks)
 	var wg sync.WaitGroup
 	var mu sync.Mutex

@@ -27,6 +27,9 @@ func (p *program) snapshot(logDropped uint64) admin.Snapshot {
 		JournalParts: p.targets.parts(),
 		LogDropped:   logDropped,
 	}
+	if p.connections != nil {
+		s.Connections, s.ConnectionsRefused = p.connections.Open(), p.connections.Refused()
+	}
 	if p.journals.spill != nil {
 		spill := p.journals.spill.Stats(ctx)
 		s.Spilling, s.SpillWaiting = spill.Spilling, spill.Waiting
