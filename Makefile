@@ -26,9 +26,9 @@ tools: ## make sure that the programs are there that the tests start
 	@missing=(); for tool in $(TOOLS); do command -v $$tool >/dev/null || missing+=($$tool); done; \
 	if [ "$${#missing[@]}" = 0 ]; then exit 0; fi; \
 	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-	  echo "installing $${missing[*]} for the tests"; \
+	  echo "installing $${missing[*]}"; \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$${missing[@]}" >/dev/null; exit 0; fi; \
-	echo "the tests need $${missing[*]}; install that" >&2; exit 1
+	echo "$${missing[*]} missing; install that" >&2; exit 1
 
 .PHONY: soak
 soak: tools ## the scenarios at their real length, such as Redis away for a minute
@@ -65,6 +65,7 @@ bench: tools ## measure accepted events a second beside a bare handler, and writ
 	go run ./bench
 
 .PHONY: three-nodes
+three-nodes: TOOLS := redis-server curl
 three-nodes: tools ## run three nodes and one Redis on loopback, until Ctrl-C
 	docker/three-nodes.sh
 

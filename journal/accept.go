@@ -57,7 +57,7 @@ func (j *SQLite) Accept(ctx context.Context, req *hookgate.Request, events []*ho
 	if err := j.accepting(); err != nil {
 		return nil, err
 	}
-	in, err := prepare(req, events, j.o.spill)
+	in, err := newIntake(req, events, j.o.spill)
 	if err != nil {
 		return nil, err
 	}
@@ -118,12 +118,8 @@ func (j *SQLite) enqueue(in *intake) error {
 	}
 }
 
-func newIntake(req *hookgate.Request, events []*hookgate.Event) (*intake, error) {
-	return prepare(req, events, false)
-}
-
-// prepare makes the intake of a journal that may hand its events on to another.
-func prepare(req *hookgate.Request, events []*hookgate.Event, handsOn bool) (*intake, error) {
+// newIntake computes what can be before the writer's turn. handsOn is for a journal that hands its events on to another.
+func newIntake(req *hookgate.Request, events []*hookgate.Event, handsOn bool) (*intake, error) {
 	in := &intake{req: req, events: events}
 	if in.records, in.results = in.oneRecord[:], in.oneResult[:]; len(events) != 1 {
 		in.records, in.results = make([]record, len(events)), make([]hookgate.Result, len(events))

@@ -29,15 +29,10 @@ func (j *SQLite) checkUse(w *writer) error {
 
 // enterSpill makes both places known, in one step: a new file has nothing before them.
 func (j *SQLite) enterSpill() error {
-	if !j.knows(spillEvents) {
-		if err := j.submit(context.Background(), &change{register: []string{spillEvents, spillQuarantine}}); err != nil {
-			return err
-		}
+	if j.knows(spillEvents) {
+		return nil
 	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.destinations = map[string]bool{spillEvents: true}
-	return nil
+	return j.submit(context.Background(), &change{register: []string{spillEvents, spillQuarantine}})
 }
 
 // handedOn is the last place in the quarantine that may go by its age. A spill keeps what its primary has not got.

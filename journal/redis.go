@@ -77,14 +77,6 @@ type Redis struct {
 	stats        redisStats
 }
 
-// Shard is one stream of the journal and what the destinations remember of it. Its sequence numbers are its own; Redis
-// numbers all shards together where an operator sees them.
-type Shard struct {
-	r  *Redis
-	id int
-	shardState
-}
-
 // OpenRedis connects and reads what the server promises. It fails when the server would lose what is acknowledged: when it
 // evicts keys, keeps nothing on disk (unless allowed), is a replica, or is too old; the error says what to change there.
 // The URL is redis:// (one server), redis+sentinel:// with ?master_name= and further &addr=, or redis+cluster:// with
@@ -100,7 +92,7 @@ func OpenRedis(ctx context.Context, url string, o RedisOptions) (*Redis, error) 
 		return nil, errors.Join(err, r.client.Close())
 	}
 	for i := range o.Shards {
-		r.shards = append(r.shards, newShard(r, i))
+		r.shards = append(r.shards, &Shard{r: r, id: i})
 	}
 	if err := r.start(ctx); err != nil {
 		return nil, errors.Join(err, r.Close())
@@ -148,11 +140,11 @@ func (r *Redis) start(ctx context.Context) error {
 func (r *Redis) agree(ctx context.Context) error {
 	key := r.o.Prefix + ":{format}"
 	if err := r.client.HSetNX(ctx, key, "shards", r.o.Shards).Err(); err != nil {
-		return unavailable(err)
+		return redisError(err)
 	}
 	there, err := r.client.HGet(ctx, key, "shards").Int()
 	if err != nil {
-		return unavailable(err)
+		return redisError(err)
 	}
 	if there != r.o.Shards {
 		return unfit(hinted("set journal.shards to "+strconv.Itoa(there)+", or use another journal.prefix", "the journal on Redis has %d shards, not %d", there, r.o.Shards))
@@ -230,11 +222,11 @@ func (r *Redis) shardOf(e *hookgate.Event) *Shard {
 	return r.shards[h.Sum32()%uint32(len(r.shards))]
 }
 
-// number is a place in the journal as operators see it: the shards' numbers, dealt in turn.
-func (s *Shard) number(n int64) int64 { return (n-1)*int64(len(s.r.shards)) + int64(s.id) + 1 }
+// Number is what an operator sees of a shard's own number n, its place in the whole journal: the shards' numbers, dealt in turn.
+func (s *Shard) Number(n int64) int64 { return (n-1)*int64(len(s.r.shards)) + int64(s.id) + 1 }
 
-// place is the shard and its own number.
-func (r *Redis) place(number int64) (*Shard, int64) {
+// Place gives the shard and its own number of a place in the whole journal.
+func (r *Redis) Place(number int64) (*Shard, int64) {
 	n := max(number-1, 0)
 	return r.shards[n%int64(len(r.shards))], n/int64(len(r.shards)) + 1
 }

@@ -34,7 +34,7 @@ func (r *Redis) Accept(ctx context.Context, req *hookgate.Request, events []*hoo
 	if e := r.monitor.refusal.Load(); e != nil {
 		return nil, e
 	}
-	in, err := newIntake(req, events)
+	in, err := newIntake(req, events, false)
 	if err != nil {
 		return nil, err
 	}
@@ -208,21 +208,23 @@ func eventAbout(rec *record, own, quarantined bool) []byte {
 	return appendBigEndian(b, rec.len, 4)
 }
 
+// resultLen is what the script's answer holds of an event.
+const resultLen = 6
+
 // take reads the script's answer into the request's results.
 func (c *call) take(classes []hookgate.Class) error {
-	const size = 6
-	if len(c.reply) != size*len(c.at) {
+	if len(c.reply) != resultLen*len(c.at) {
 		return errors.New("the answer of Redis is not of this program's form")
 	}
 	for k, i := range c.at {
-		b := []byte(c.reply[k*size : (k+1)*size])
+		b := []byte(c.reply[k*resultLen : (k+1)*resultLen])
 		class := int(b[0] & 7)
 		if class >= len(classes) {
 			return errors.New("the answer of Redis is not of this program's form")
 		}
 		res := hookgate.Result{Class: classes[class], Conflict: b[0]&8 != 0}
 		if n := bigEndian(b[1:]); n > 0 {
-			res.Seq = c.shard.number(n)
+			res.Seq = c.shard.Number(n)
 		}
 		c.of.in.results[i] = res
 	}
@@ -255,9 +257,8 @@ func (c *call) finish(r *redisIntake, err error) {
 
 // numbers are the lowest and the highest number that the call has given to new events; 0 when there are none.
 func (c *call) numbers() (lowest, highest int64) {
-	const size = 6
-	for k := 0; k+size <= len(c.reply); k += size {
-		n := bigEndian([]byte(c.reply[k+1 : k+size]))
+	for k := 0; k+resultLen <= len(c.reply); k += resultLen {
+		n := bigEndian([]byte(c.reply[k+1 : k+resultLen]))
 		if c.reply[k]&7 > 1 || n == 0 {
 			continue
 		}

@@ -18,37 +18,6 @@ import (
 	"github.com/hookgate/hookgate/journal"
 )
 
-// TestRedisClasses is the table of the suite that every journal is held to, in both forms of markers.
-func TestRedisClasses(t *testing.T) {
-	t.Parallel()
-	server := startRedis(t)
-	for _, compact := range []bool{false, true} {
-		for _, c := range []struct {
-			name     string
-			attempts []int
-			want     []hookgate.Class
-		}{
-			{"replay", []int{1, 1, 1}, []hookgate.Class{hookgate.First, hookgate.Replay, hookgate.Replay}},
-			{"retry", []int{1, 2, 3, 2}, []hookgate.Class{hookgate.First, hookgate.Retry, hookgate.Retry, hookgate.Replay}},
-			{"recovered", []int{2, 1, 1, 2, 3}, []hookgate.Class{hookgate.Recovered, hookgate.Late, hookgate.Replay, hookgate.Replay, hookgate.Retry}},
-			{"bytes", []int{8, 9, 16, 17, 8, 9, 16, 17, 10}, []hookgate.Class{hookgate.Recovered, hookgate.Retry, hookgate.Retry, hookgate.Retry,
-				hookgate.Replay, hookgate.Replay, hookgate.Replay, hookgate.Replay, hookgate.Late}},
-			{"many", []int{63, 64, 100, 64, 100, 63, 2}, []hookgate.Class{hookgate.Recovered, hookgate.Retry, hookgate.Retry, hookgate.Late, hookgate.Replay, hookgate.Replay, hookgate.Late}},
-			{"huge", []int{1 << 40, 1, 1 << 40}, []hookgate.Class{hookgate.Recovered, hookgate.Late, hookgate.Replay}},
-		} {
-			t.Run(fmt.Sprintf("%s/compact=%t", c.name, compact), func(t *testing.T) {
-				t.Parallel()
-				j := openRedis(t, server.url(), journal.RedisOptions{Shards: 1, Prefix: t.Name(), Compact: compact})
-				for i, attempt := range c.attempts {
-					if got := accept(t, j, start, part{id: "e", attempt: attempt})[0]; got.Class != c.want[i] || got.Seq != 1 {
-						t.Errorf("copy %d, attempt %d: %+v, want %s at 1", i, attempt, got, c.want[i])
-					}
-				}
-			})
-		}
-	}
-}
-
 // TestRedisBatch spreads the parts of a request over the shards of a Cluster's node, which refuses a script with keys of
 // two slots. Known, repeated and unreadable parts have their own results.
 func TestRedisBatch(t *testing.T) {
@@ -98,48 +67,13 @@ func TestRedisBatch(t *testing.T) {
 			// The request stands once: that of the repetition, which nothing refers to, goes with the next call.
 			accept(t, j, start, part{id: "known"})
 			c := server.client()
-			await(t, "one raw request", func() bool {
+			eventually(t, "one raw request", func() bool {
 				for i := range 3 { // a worker deletes when it sends the next time
 					accept(t, j, start, part{id: "wake" + strconv.Itoa(i)})
 				}
 				keys, err := c.Keys(t.Context(), "*"+t.Name()+":*:raw:*").Result()
 				return err == nil && len(keys) == 1
 			})
-		})
-	}
-}
-
-// TestRedisWindow lets a window end by the times that requests carry: the event is new again, at another place.
-func TestRedisWindow(t *testing.T) {
-	t.Parallel()
-	server := startRedis(t)
-	for _, compact := range []bool{false, true} {
-		t.Run(fmt.Sprintf("compact=%t", compact), func(t *testing.T) {
-			t.Parallel()
-			j := openRedis(t, server.url(), journal.RedisOptions{Shards: 1, Prefix: t.Name(), Compact: compact})
-			for _, c := range []struct {
-				after   time.Duration
-				attempt int
-				want    hookgate.Result
-			}{
-				{0, 1, hookgate.Result{Class: hookgate.First, Seq: 1}},
-				{time.Hour - time.Millisecond, 1, hookgate.Result{Class: hookgate.Replay, Seq: 1}},
-				{time.Hour, 2, hookgate.Result{Class: hookgate.Recovered, Seq: 2}},
-				{-time.Hour, 2, hookgate.Result{Class: hookgate.Replay, Seq: 2}},
-				{2*time.Hour - time.Millisecond, 1, hookgate.Result{Class: hookgate.Late, Seq: 2}},
-			} {
-				if got := accept(t, j, start.Add(c.after), part{id: "e", attempt: c.attempt})[0]; got != c.want {
-					t.Errorf("after %s: %+v, want %+v", c.after, got, c.want)
-				}
-			}
-			req, events := request(start, part{id: "none"})
-			events[0].Window = 0
-			for want := int64(3); want < 6; want++ {
-				got, err := j.Accept(t.Context(), req, events)
-				if err != nil || got[0] != (hookgate.Result{Class: hookgate.First, Seq: want}) {
-					t.Errorf("without a window: %+v, %v, want first at %d", got, err, want)
-				}
-			}
 		})
 	}
 }
@@ -181,45 +115,6 @@ func TestRedisSweep(t *testing.T) {
 	for i, window := range []time.Duration{5 * time.Hour, time.Minute} {
 		put(start.Add(80*time.Minute), 2000+i, window)
 		ends(5*time.Hour, 6*time.Hour)
-	}
-}
-
-// TestRedisWrongID refuses what no marker can be made of, before anything is sent.
-func TestRedisWrongID(t *testing.T) {
-	t.Parallel()
-	j := openRedis(t, startRedis(t).url(), journal.RedisOptions{})
-	for _, id := range []string{"", "e", strings.Repeat("g", 32), strings.Repeat("a", 33), strings.Repeat("a", 32) + "-", strings.Repeat("a", 32) + "-x"} {
-		req, events := request(start, part{id: "good"}, part{id: "e"})
-		events[1].ID = id
-		if _, err := j.Accept(t.Context(), req, events); err == nil {
-			t.Errorf("id %q was accepted", id)
-		}
-	}
-	if r := accept(t, j, start, part{id: "good"})[0]; !r.New() {
-		t.Errorf("its neighbour has been sent: %+v", r)
-	}
-}
-
-// TestRedisCallerGone demands that what was handed in is kept although nobody waits, and that a closed journal refuses.
-func TestRedisCallerGone(t *testing.T) {
-	t.Parallel()
-	j := openRedis(t, startRedis(t).url(), journal.RedisOptions{})
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	req, events := request(start, part{id: "e"})
-	if _, err := j.Accept(ctx, req, events); err != nil && hookgate.AsError(err).Code != hookgate.Unavailable {
-		t.Error(err)
-	}
-	if r := accept(t, j, start, part{id: "e"})[0]; r.New() {
-		t.Errorf("the retry: %+v", r)
-	}
-	_ = j.Close()
-	req, events = request(start, part{id: "late"})
-	if _, err := j.Accept(t.Context(), req, events); err == nil || hookgate.AsError(err).Code != hookgate.Unavailable {
-		t.Errorf("accept after close: %v", err)
-	}
-	if err := j.Ready(); err == nil {
-		t.Error("a closed journal is ready")
 	}
 }
 
@@ -322,11 +217,7 @@ func TestRedisEveryPathWrites(t *testing.T) {
 		j := openRedis(t, proxy.url(), journal.RedisOptions{Shards: 1, Prefix: strconv.FormatBool(compact), Compact: compact})
 		changes := func(attempt int, id, quarantine string) int {
 			t.Helper()
-			count := func() (n int) {
-				_, text, _ := strings.Cut(fmt.Sprint(server.do("INFO", "persistence")), "rdb_changes_since_last_save:")
-				_, _ = fmt.Sscan(text, &n)
-				return n
-			}
+			count := func() int { return server.count("persistence", "rdb_changes_since_last_save:") }
 			before := count()
 			accept(t, j, start, part{id: id, attempt: attempt, quarantine: quarantine})
 			return count() - before
@@ -499,12 +390,7 @@ func BenchmarkRedisMarkers(b *testing.B) {
 			b.Run(fmt.Sprintf("shards=%d/compact=%t", shards, compact), func(b *testing.B) {
 				server := startRedis(b, "--appendonly", "no")
 				j := openRedis(b, server.url(), journal.RedisOptions{Shards: shards, Compact: compact, AllowLoss: true})
-				used := func() (n int) {
-					_, text, _ := strings.Cut(fmt.Sprint(server.do("INFO", "memory")), "used_memory:")
-					_, _ = fmt.Sscan(text, &n)
-					return n
-				}
-				before := used()
+				before := server.used()
 				for left := b.N; left > 0; left -= 1000 {
 					parts := make([]part, min(left, 1000))
 					for i := range parts {
@@ -519,7 +405,7 @@ func BenchmarkRedisMarkers(b *testing.B) {
 					server.do("XTRIM", fmt.Sprintf("hookgate:{%d}:log", s), "MAXLEN", 0)
 				}
 				server.do("EVAL", `for _, k in ipairs(redis.call('KEYS', '*:raw:*')) do redis.call('DEL', k) end return 1`, 0)
-				b.ReportMetric(float64(used()-before)/float64(b.N), "bytes/marker")
+				b.ReportMetric(float64(server.used()-before)/float64(b.N), "bytes/marker")
 			})
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hookgate/hookgate/journal"
 	"github.com/redis/go-redis/v9"
@@ -25,9 +26,7 @@ func TestR11_RedisSlotMoved(t *testing.T) {
 			s.grows(t, 20)
 		}
 	}
-	if s.refused.Load() > 0 {
-		t.Errorf("%d refusals", s.refused.Load())
-	}
+	s.unrefused(t, 2*time.Second)
 	s.end()
 	c := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{nodes[0].addr()}})
 	defer c.Close()
@@ -40,14 +39,14 @@ func TestR11_RedisSlotMoved(t *testing.T) {
 // others have never been away.
 func TestRedisMasterLost(t *testing.T) {
 	t.Parallel()
-	nodes := startClusterOf(t, 3, "--cluster-node-timeout", "1000")
+	nodes := startClusterOf(t, 3, "--cluster-node-timeout", "2000")
 	bus := freePort(t)
-	replica := startRedis(t, "--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-node-timeout", "1000")
+	replica := startRedis(t, "--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-node-timeout", "2000")
 	id := nodes[0].do("CLUSTER", "MYID").(string)
 	nodes[0].do("CLUSTER", "MEET", "127.0.0.1", replica.port, bus)
 	c := replica.client()
-	await(t, "the replica joins", func() bool { return c.Do(t.Context(), "CLUSTER", "REPLICATE", id).Err() == nil })
-	await(t, "the replica follows, and who elects it knows it", func() bool {
+	eventually(t, "the replica joins", func() bool { return c.Do(t.Context(), "CLUSTER", "REPLICATE", id).Err() == nil })
+	eventually(t, "the replica follows, and who elects it knows it", func() bool {
 		knows := func(r *redisServer) bool { return strings.Contains(fmt.Sprint(r.do("CLUSTER", "NODES")), "slave "+id) }
 		info := fmt.Sprint(replica.do("CLUSTER", "INFO"))
 		return strings.Contains(c.Info(t.Context(), "replication").Val(), "master_link_status:up") && knows(nodes[1]) && knows(nodes[2]) &&
@@ -77,7 +76,7 @@ func TestRedisMasterLost(t *testing.T) {
 		t.Errorf("%d of %d were refused while a third of the Cluster was away", len(back), shards*4)
 	}
 	for _, p := range back {
-		await(t, "partition "+p+" is accepted again", func() bool { return accepted(p, "after"+p) })
+		eventually(t, "partition "+p+" is accepted again", func() bool { return accepted(p, "after"+p) })
 	}
 }
 
@@ -94,7 +93,7 @@ func moveSlot(t *testing.T, nodes []*redisServer, key string) {
 	to.do("CLUSTER", "SETSLOT", slot, "IMPORTING", idOf(from))
 	from.do("CLUSTER", "SETSLOT", slot, "MIGRATING", idOf(to))
 	before := from.answered("TRYAGAIN") + to.answered("TRYAGAIN")
-	await(t, "callers meet the slot on its way", func() bool { return from.answered("TRYAGAIN")+to.answered("TRYAGAIN") > before })
+	eventually(t, "callers meet the slot on its way", func() bool { return from.answered("TRYAGAIN")+to.answered("TRYAGAIN") > before })
 	for {
 		keys := from.do("CLUSTER", "GETKEYSINSLOT", slot, 20).([]any)
 		if len(keys) == 0 {

@@ -28,11 +28,13 @@ type redisServer struct {
 	policy       string
 	used, max    int64 // bytes; a max of 0 is none
 	replicas     int
+	redisSettings
+}
 
-	// Of CONFIG, which managed servers forbid.
-	configured bool
-	fsync      string
-	save       string
+// redisSettings are told by CONFIG, which managed servers forbid.
+type redisSettings struct {
+	configured  bool
+	fsync, save string
 }
 
 // readServers asks the server, in a Cluster every master; configured also for what only CONFIG tells. Where some masters

@@ -52,3 +52,20 @@ func TestRedisEmptiedAndLeft(t *testing.T) {
 		t.Errorf("a destination that is new later: %+v, %v", p, err)
 	}
 }
+
+// TestRedisEmptiedSeenByAnother: who asks for one destination and so is the first to notice a FLUSHALL has all of them begin
+// anew.
+func TestRedisEmptiedSeenByAnother(t *testing.T) {
+	t.Parallel()
+	server := startRedis(t)
+	r := openRedis(t, server.url(), journal.RedisOptions{Prefix: "p", Shards: 1, Destinations: []string{"d"}})
+	server.do("FLUSHALL")
+	for i := range 3 {
+		accept(t, r, start, part{id: strconv.Itoa(i)})
+	}
+	for _, name := range []string{"other", "d"} {
+		if p, err := r.Shards()[0].Progress(t.Context(), name); err != nil || p.Cursor != 0 {
+			t.Errorf("%s: %+v, %v", name, p, err)
+		}
+	}
+}

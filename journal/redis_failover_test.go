@@ -3,10 +3,8 @@ package journal_test
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"net"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -114,7 +112,7 @@ func TestRedisFailover(t *testing.T) {
 	way := newCrossing(t, old.addr())
 	c := newConsumer()
 	w := share(t, openRedis(t, "redis://"+way.l.Addr().String(), o), c.start)
-	await(t, "the shard is held", func() bool { return len(w.holding()) == 1 })
+	eventually(t, "the shard is held", func() bool { return len(w.holding()) == 1 })
 	accepted := map[string]bool{}
 	send := func(j hookgate.Journal, name string) {
 		for i := range 10 {
@@ -126,8 +124,8 @@ func TestRedisFailover(t *testing.T) {
 	before := openRedis(t, old.url(), o)
 	send(before, "both")
 	c.check(t, accepted)
-	await(t, "the replica has it", func() bool { return next.client().XLen(context.Background(), "p:{0}:log").Val() == 10 })
-	await(t, "and what was recorded", func() bool {
+	eventually(t, "the replica has it", func() bool { return next.client().XLen(context.Background(), "p:{0}:log").Val() == 10 })
+	eventually(t, "and what was recorded", func() bool {
 		return next.client().HGet(context.Background(), "p:{0}:cursors", "d").Val() == "10"
 	})
 	next.do("REPLICAOF", "NO", "ONE")
@@ -136,16 +134,11 @@ func TestRedisFailover(t *testing.T) {
 
 	way.turn(next.addr())
 	way.cut(func(waits bool) bool { return !waits })
-	await(t, "the node has noticed", func() bool { return w.started() == 2 })
+	eventually(t, "the node has noticed", func() bool { return w.started() == 2 })
 	send(openRedis(t, next.url(), o), "after")
-	reads := func() int {
-		_, rest, _ := strings.Cut(fmt.Sprint(old.do("INFO", "commandstats")), "cmdstat_xread:calls=")
-		text, _, _ := strings.Cut(rest, ",")
-		n, _ := strconv.Atoi(text)
-		return n
-	}
+	reads := func() int { return old.count("commandstats", "cmdstat_xread:calls=") }
 	n := reads() + 2
-	await(t, "it has read at the old master", func() bool { return reads() >= n })
+	eventually(t, "it has read at the old master", func() bool { return reads() >= n })
 	way.cut(func(bool) bool { return true })
 	c.check(t, accepted)
 }

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -16,11 +17,14 @@ func mendFile(ctx context.Context, c *redis.Conn) error {
 	info, err := c.Info(ctx, "persistence").Result()
 	switch {
 	case err != nil:
-		return nil // whoever uses the connection hears of it
 	case strings.Contains(info, "\nloading:1"):
 		return c.Ping(ctx).Err() // not this connection: it would be used unmended
 	case strings.Contains(info, "\naof_enabled:1") && strings.Contains(info, "\naof_rewrites:0\r") && strings.Contains(info, "\naof_rewrite_in_progress:0"):
-		_ = c.BgRewriteAOF(ctx).Err()
+		err = c.BgRewriteAOF(ctx).Err()
 	}
-	return nil
+	var refused redis.Error
+	if errors.As(err, &refused) {
+		return nil // it may not be asked, or not now
+	}
+	return err // an answer that is still to come would be taken for that to the next question
 }

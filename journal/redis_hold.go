@@ -65,8 +65,8 @@ func (h *hold) giveUp() {
 
 // run is the whole of it: work begins, the shard is lost or given up, work ends, and the lease is given back.
 func (h *hold) run(start func(*Shard) (stop func())) {
+	defer h.wake() // when ended is closed, or Share would look too early and again a second later only
 	defer close(h.ended)
-	defer h.wake()
 	var follower sync.WaitGroup
 	follower.Go(h.follow)
 	stop := start(h.shard)

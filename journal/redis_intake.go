@@ -28,7 +28,7 @@ type redisIntake struct {
 	workers  []*redisWorker
 	gates    []*gate // of every shard; without a Cluster the same for all
 	counters counters
-	queued   atomic.Int64
+	queued   atomic.Int64 // calls that have no answer yet
 
 	lock   sync.RWMutex // orders enqueuing before the close
 	closed bool
@@ -118,9 +118,6 @@ func (g *gate) enter(a *acceptance, c *call) bool {
 	}
 	return false
 }
-
-// waiting is how many calls have no answer yet.
-func (i *redisIntake) waiting() int { return int(i.queued.Load()) }
 
 // enqueue hands the calls to the workers of their shards, all or none.
 func (i *redisIntake) enqueue(a *acceptance) error {

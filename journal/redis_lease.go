@@ -52,9 +52,10 @@ type sharing struct {
 // Share works on this node's part of the shards until ctx ends: shard i is the live node's whose place in the order of
 // names is i modulo their number, and a lease sees to it that no two work on one. start begins the work on a shard and
 // gives what ends it; it may be called for several shards at once, and so may the stops, which may take some seconds, in
-// which other shards go on; one that takes 15 s loses the lease, or nobody would ever work on the shard. A shard is stopped when it is another node's now, when its lease was lost, when this node
-// could not renew it for 4 s, and when ctx ends; then all are given back before Share returns. What was not recorded by
-// then is read again by the next holder. While Redis is away Share keeps trying. It must not run twice at once.
+// which other shards go on; one that takes 15 s loses the lease, or nobody would ever work on the shard. A shard is stopped
+// when it is another node's now, when its lease was lost, when this node could not renew it for 4 s, and when ctx ends; then
+// all are given back before Share returns. What was not recorded by then is read again by the next holder. While Redis is
+// away Share keeps trying. It must not run twice at once.
 func (r *Redis) Share(ctx context.Context, start func(*Shard) (stop func())) {
 	sh := &sharing{r: r, start: start, holds: map[*Shard]*hold{}, token: map[*Shard]string{}, wake: make(chan struct{}, 1)}
 	calls := context.WithoutCancel(ctx) // what is given back at the end must still be renewed until then

@@ -54,7 +54,8 @@ func parseCopy(value string) (Attempt, error) {
 }
 
 // markerKey is where the marker of an event is, by its id in binary: a key or, in the compact form, a field of one of
-// 16,384 buckets. With 512 entries a bucket, up to which Redis keeps a hash compact, that is for some seven million markers a shard.
+// 16,384 buckets. With 512 entries a bucket, up to which Redis keeps a hash compact, that is for some seven million markers
+// a shard.
 func (s *Shard) markerKey(id []byte) (key, field string) {
 	if !s.r.o.Compact {
 		return s.key("m:") + string(id), ""

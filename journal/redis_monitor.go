@@ -33,9 +33,9 @@ type redisMonitor struct {
 	disk    atomic.Bool                    // answers wait for the server's sync
 
 	// Of the goroutine alone.
-	told    map[string]bool
-	runIDs  []string
-	checked time.Time
+	told     map[string]bool
+	settings map[string]redisSettings // of the servers by their run IDs, as they were read last
+	checked  time.Time
 }
 
 // startMonitor reads what the server promises, refuses what would lose events, and watches from then on. A server that is
@@ -101,7 +101,7 @@ func (m *redisMonitor) tick() {
 		m.problem.Store(redisError(err))
 		return
 	}
-	changed := !slices.Equal(m.runIDs, runIDs(servers))
+	changed := !m.known(servers)
 	if waits, ok := m.r.waits.(*redis.ClusterClient); ok && (changed || err != nil) {
 		waits.ReloadState(ctx) // asking every master has done it for the other client
 	}
@@ -116,9 +116,24 @@ func (m *redisMonitor) tick() {
 	m.judge(servers)
 }
 
+// known reports whether these are the servers whose settings were read last, which hold for them until they are read again.
+func (m *redisMonitor) known(servers []redisServer) bool {
+	for i := range servers {
+		s, ok := m.settings[servers[i].runID]
+		if !ok {
+			return false
+		}
+		servers[i].redisSettings = s
+	}
+	return len(servers) == len(m.settings)
+}
+
 // promise states the durability, and tells when it is not what it was or not the best.
 func (m *redisMonitor) promise(servers []redisServer) {
-	m.runIDs, m.checked = runIDs(servers), time.Now()
+	m.settings, m.checked = map[string]redisSettings{}, time.Now()
+	for _, s := range servers {
+		m.settings[s.runID] = s.redisSettings
+	}
 	disk := m.kind != "cluster" && !slices.ContainsFunc(servers, func(s redisServer) bool { return !s.waitsForDisk() })
 	line, safe := durability(servers, m.r.o, m.kind, disk)
 	before := m.line.Swap(&line)
@@ -179,15 +194,6 @@ func (m *redisMonitor) tell(what string, is bool, text string) {
 		m.r.o.Warn(text)
 	}
 	m.told[what] = is
-}
-
-func runIDs(servers []redisServer) []string {
-	ids := make([]string, 0, len(servers))
-	for _, s := range servers {
-		ids = append(ids, s.runID)
-	}
-	slices.Sort(ids)
-	return ids
 }
 
 // Ready is nil while the server is as it must be; otherwise the error says why it is not.

@@ -6,17 +6,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/hookgate/hookgate"
 	"github.com/redis/go-redis/v9"
 )
-
-// Number is what an operator sees of a shard's own number n: its place in the whole journal.
-func (s *Shard) Number(n int64) int64 { return s.number(n) }
-
-// Place gives the shard and its own number of a place in the whole journal.
-func (r *Redis) Place(number int64) (*Shard, int64) { return r.place(number) }
 
 // Fetch gives the entries at these places of the whole journal, in the order asked for; those that are not there are left
 // out.
@@ -24,7 +19,7 @@ func (r *Redis) Fetch(ctx context.Context, numbers []int64) ([]hookgate.Entry, e
 	asked := map[*Shard][]int64{}
 	for _, number := range numbers {
 		if number > 0 {
-			s, n := r.place(number)
+			s, n := r.Place(number)
 			asked[s] = append(asked[s], n)
 		}
 	}
@@ -35,7 +30,7 @@ func (r *Redis) Fetch(ctx context.Context, numbers []int64) ([]hookgate.Entry, e
 			return nil, err
 		}
 		for _, e := range entries {
-			e.Seq = s.number(e.Seq)
+			e.Seq = s.Number(e.Seq)
 			found[e.Seq] = e
 		}
 	}
@@ -50,10 +45,10 @@ func (r *Redis) Fetch(ctx context.Context, numbers []int64) ([]hookgate.Entry, e
 
 // below is the highest number of the shard whose place lies before another place; 0 when there is none.
 func (s *Shard) below(place int64) int64 {
-	if place <= s.number(1) {
+	if place <= s.Number(1) {
 		return 0
 	}
-	return (place-1-s.number(1))/int64(len(s.r.shards)) + 1
+	return (place-1-s.Number(1))/int64(len(s.r.shards)) + 1
 }
 
 // DeadLetters lists a destination's dead letters of all shards that follow a place in the journal, by their places, which
@@ -63,7 +58,7 @@ func (r *Redis) DeadLetters(ctx context.Context, destination string, after int64
 	answers := make([]*redis.StringSliceCmd, len(r.shards))
 	_, err := r.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, s := range r.shards {
-			from := entryScore(s.below(max(after, 0)+1) + 1)
+			from := strconv.FormatInt(s.below(max(after, 0)+1)+1, 10)
 			answers[i] = p.ZRangeByScore(ctx, s.key("dead:"+destination), &redis.ZRangeBy{Min: from, Max: "+inf", Count: int64(limit)})
 		}
 		return nil
@@ -78,15 +73,13 @@ func (r *Redis) DeadLetters(ctx context.Context, destination string, after int64
 			return nil, err
 		}
 		for _, p := range list {
-			p.Seq = s.number(p.Seq)
+			p.Seq = s.Number(p.Seq)
 			all = append(all, p)
 		}
 	}
 	slices.SortFunc(all, func(a, b hookgate.Parked) int { return cmp.Compare(a.Seq, b.Seq) })
 	return all[:min(len(all), limit)], nil
 }
-
-func entryScore(n int64) string { return strings.TrimPrefix(entryID(n), "0-") }
 
 // Quarantine lists, from the newest, the quarantined parts before a place in the quarantine of all shards; 0 begins at the
 // newest. Each shard has its own row there, so that the order of parts in different shards is roughly that of time.
@@ -157,7 +150,7 @@ func (r *Redis) fill(ctx context.Context, rows []*asideRow, count int) error {
 				return err
 			}
 			e.Event.Quarantine, e.Event.ContentType = fields(m.Values).text("x"), "" // of what cannot be read nobody knows the type
-			a.parts = append(a.parts, Quarantined{Seq: a.shard.number(e.Seq), Event: e.Event, Reason: e.Event.Quarantine, Received: e.Event.Received})
+			a.parts = append(a.parts, Quarantined{Seq: a.shard.Number(e.Seq), Event: e.Event, Reason: e.Event.Quarantine, Received: e.Event.Received})
 			a.until(e.Seq - 1)
 		}
 	}
@@ -209,7 +202,7 @@ func (s *Shard) history(ctx context.Context, value string, copies []string) (h H
 	h = History{Copies: m.copies, Expires: fromMilli(m.expires)}
 	first := Attempt{Attempt: int(m.first), Class: firstClass(m.first), Digest: hex.EncodeToString(m.digest[:])}
 	if m.seq > 0 {
-		h.Seq = s.number(m.seq)
+		h.Seq = s.Number(m.seq)
 		entries, err := s.Fetch(ctx, []int64{m.seq})
 		if err != nil {
 			return History{}, false, err
@@ -244,7 +237,7 @@ func (r *Redis) rawOf(ctx context.Context, stream string, number int64) (*Raw, b
 	if number <= 0 {
 		return nil, false, nil
 	}
-	s, n := r.place(number)
+	s, n := r.Place(number)
 	messages, err := r.client.XRange(ctx, s.key(stream), entryID(n), entryID(n)).Result()
 	if err != nil {
 		return nil, false, redisError(err)
@@ -271,7 +264,7 @@ func (r *Redis) rawOf(ctx context.Context, stream string, number int64) (*Raw, b
 // rawAside reads a request of several events, which its entries name as <shard>/<token>.
 func (r *Redis) rawAside(ctx context.Context, name string) (head, body string, ok bool, err error) {
 	for _, s := range r.shards {
-		token, is := strings.CutPrefix(name, entryScore(int64(s.id))+"/")
+		token, is := strings.CutPrefix(name, strconv.Itoa(s.id)+"/")
 		if !is {
 			continue
 		}
@@ -287,7 +280,7 @@ func (r *Redis) rawAside(ctx context.Context, name string) (head, body string, o
 
 // DeadLetters lists those of the shard, by its own numbers.
 func (s *Shard) DeadLetters(ctx context.Context, destination string, after int64, limit int) ([]hookgate.Parked, error) {
-	list, err := s.r.client.ZRangeByScore(ctx, s.key("dead:"+destination), &redis.ZRangeBy{Min: entryScore(after + 1), Max: "+inf", Count: int64(bounded(limit))}).Result()
+	list, err := s.r.client.ZRangeByScore(ctx, s.key("dead:"+destination), &redis.ZRangeBy{Min: strconv.FormatInt(after+1, 10), Max: "+inf", Count: int64(bounded(limit))}).Result()
 	if err != nil {
 		return nil, redisError(err)
 	}

@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -50,7 +51,7 @@ func (d *redisDestinations) names() []string {
 // those that are new at the present end of every shard. The list stands even when Redis is away; it is entered later then.
 func (r *Redis) SetDestinations(names []string) error {
 	r.destinations.mu.Lock()
-	r.destinations.all = append([]string(nil), names...)
+	r.destinations.all = slices.Clone(names)
 	r.destinations.mu.Unlock()
 	var err error
 	for range 3 {
@@ -153,7 +154,8 @@ func (s *Shard) Progress(ctx context.Context, destination string) (hookgate.Prog
 			return hookgate.Progress{}, err
 		}
 		if errors.Is(cursor.Err(), redis.Nil) && !entered {
-			if err := s.r.enter(ctx, []*Shard{s}, []string{destination}); err != nil {
+			// With all others: if this look is the first to notice that the shard was emptied, they begin anew, too.
+			if err := s.r.enter(ctx, []*Shard{s}, append(slices.Clone(s.r.destinations.names()), destination)); err != nil {
 				return hookgate.Progress{}, err
 			}
 			continue
@@ -204,8 +206,8 @@ func (s *Shard) Record(ctx context.Context, destination string, step hookgate.St
 }
 
 // Ask has deliveries sent again by whoever holds the shard, each before the later ones of its key; it need not be this
-// node. They wait until a Record says that they are taken over, and retention spares their events. At most 10,000 wait in a shard
-// for one destination; ErrNoRoom means that none of these was added.
+// node. They wait until a Record says that they are taken over, and retention spares their events. At most 10,000 wait in
+// a shard for one destination; ErrNoRoom means that none of these was added.
 func (s *Shard) Ask(ctx context.Context, destination string, replays []hookgate.Parked) error {
 	args := make([]any, 0, 2+2*len(replays))
 	args = append(args, destination, maxAsked)

@@ -73,7 +73,7 @@ func cleaned(t *testing.T, journals ...*retained) {
 			r.add(r.key(1, "quarantine"), time.UnixMilli(1), 1)
 		}
 		for _, r := range journals {
-			await(t, "the shards are cleaned", func() bool {
+			eventually(t, "the shards are cleaned", func() bool {
 				list, err := r.Quarantine(t.Context(), 0, 1)
 				return err == nil && len(list) == 0
 			})
@@ -199,8 +199,8 @@ func TestRedisRetentionOfMany(t *testing.T) {
 			return err == nil && slices.Equal(places(entries), want)
 		}
 	}
-	await(t, "the delivered ones are gone", left(100, 300, 591, 592, 593, 594, 595, 596, 597, 598, 599, 600))
-	await(t, "the quarantine is empty", func() bool {
+	eventually(t, "the delivered ones are gone", left(100, 300, 591, 592, 593, 594, 595, 596, 597, 598, 599, 600))
+	eventually(t, "the quarantine is empty", func() bool {
 		list, err := j.Quarantine(t.Context(), 0, 10)
 		return err == nil && len(list) == 0
 	})
@@ -212,7 +212,7 @@ func TestRedisRetentionOfMany(t *testing.T) {
 	}
 	_ = j.Close()
 	j = openStore(t, server.url(), o) // a new walk begins
-	await(t, "all is gone", left())
+	eventually(t, "all is gone", left())
 	if r := accept(t, j, clock.Now(), part{id: "next"})[0]; r.Seq != 601 {
 		t.Errorf("the sequence went back to %d", r.Seq)
 	}
@@ -239,13 +239,7 @@ func TestRedisRetentionUnderPressure(t *testing.T) {
 	if entries, err := j.Fetch(t.Context(), []int64{1, 390}); err != nil || len(entries) != 2 {
 		t.Fatalf("gone without need: %d, %v", len(entries), err)
 	}
-	info := fmt.Sprint(server.do("INFO", "memory"))
-	_, rest, _ := strings.Cut(info, "\nused_memory:")
-	text, _, _ := strings.Cut(rest, "\r")
-	used, err := strconv.ParseInt(text, 10, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
+	used := server.used()
 	server.do("CONFIG", "SET", "maxmemory", used*5/4)
 	there := func(n int64) bool {
 		entries, err := j.shard.Scan(t.Context(), n-1, 1)
@@ -254,9 +248,9 @@ func TestRedisRetentionUnderPressure(t *testing.T) {
 		}
 		return len(entries) == 1 && entries[0].Seq == n
 	}
-	await(t, "the oldest is gone", func() bool { return !there(1) })
+	eventually(t, "the oldest is gone", func() bool { return !there(1) })
 	server.do("CONFIG", "SET", "maxmemory", used/2) // now all that may go must
-	await(t, "all that is delivered is gone", func() bool { return !there(390) })
+	eventually(t, "all that is delivered is gone", func() bool { return !there(390) })
 	for _, n := range []int64{2, 7, 391, 400} { // one waits, a dead letter stays for its time, two are not delivered
 		if !there(n) {
 			t.Errorf("%d is gone", n)
@@ -283,7 +277,7 @@ func TestRedisRetentionOfStrangers(t *testing.T) {
 		t.Fatal(err)
 	}
 	clock.advance(2 * time.Hour)
-	await(t, "it is gone", func() bool {
+	eventually(t, "it is gone", func() bool {
 		entries, err := j.shard.Scan(t.Context(), 0, 1)
 		return err == nil && len(entries) == 0
 	})

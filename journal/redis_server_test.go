@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
 	"os/exec"
 	"runtime"
 	"strconv"
@@ -33,7 +34,7 @@ func startRedis(t testing.TB, options ...string) *redisServer {
 	}
 	r := &redisServer{t: t}
 	r.args = append([]string{
-		"--bind", "127.0.0.1", "--dir", t.TempDir(), "--save", "", "--appendonly", "yes", "--appendfsync", "always",
+		"--bind", "127.0.0.1", "--dir", serverDir(t), "--save", "", "--appendonly", "yes", "--appendfsync", "always",
 		"--repl-diskless-sync-delay", "0",
 	}, options...)
 	t.Cleanup(r.kill)
@@ -44,6 +45,20 @@ func startRedis(t testing.TB, options ...string) *redisServer {
 	}
 	t.Fatal("redis-server does not start")
 	return nil
+}
+
+// serverDir is a folder for a server. A child that writes the server's file anew may outlive it for a moment, so that the
+// folder cannot always be removed at once.
+func serverDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "redis")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		eventually(t, "the server's folder is removed", func() bool { return os.RemoveAll(dir) == nil })
+	})
+	return dir
 }
 
 func (r *redisServer) run() bool {
@@ -105,17 +120,42 @@ func (r *redisServer) do(args ...any) any {
 	return v
 }
 
-// answered counts the errors of a kind that the server has given.
-func (r *redisServer) answered(kind string) (n int) {
+// info is one value of INFO, empty where there is none.
+func (r *redisServer) info(section, name string) string {
 	r.t.Helper()
-	_, text, _ := strings.Cut(fmt.Sprint(r.do("INFO", "errorstats")), "errorstat_"+kind+":count=")
-	_, _ = fmt.Sscan(text, &n)
+	_, text, _ := strings.Cut(fmt.Sprint(r.do("INFO", section)), "\n"+name)
+	text, _, _ = strings.Cut(text, "\r")
+	return text
+}
+
+// count is a number there, 0 where there is none.
+func (r *redisServer) count(section, name string) (n int) {
+	r.t.Helper()
+	_, _ = fmt.Sscan(r.info(section, name), &n)
 	return n
 }
 
+// answered counts the errors of a kind that the server has given.
+func (r *redisServer) answered(kind string) int {
+	r.t.Helper()
+	return r.count("errorstats", "errorstat_"+kind+":count=")
+}
+
+func (r *redisServer) used() int {
+	r.t.Helper()
+	return r.count("memory", "used_memory:")
+}
+
+// version is what the server says it is.
+func (r *redisServer) version() string {
+	r.t.Helper()
+	return r.info("server", "redis_version:")
+}
+
 // startCluster starts a Cluster of one node, which minds slots as a larger one does.
-func startCluster(t testing.TB, options ...string) *redisServer {
-	return startClusterOf(t, 1, options...)[0]
+func startCluster(t testing.TB) *redisServer {
+	t.Helper()
+	return startClusterOf(t, 1)[0]
 }
 
 // startClusterOf starts a Cluster of so many masters and no replicas.
@@ -132,7 +172,7 @@ func startClusterOf(t testing.TB, masters int, options ...string) []*redisServer
 		}
 	}
 	for _, node := range nodes {
-		await(t, "the Cluster comes up", func() bool {
+		eventually(t, "the Cluster comes up", func() bool {
 			info := fmt.Sprint(node.do("CLUSTER", "INFO"))
 			return strings.Contains(info, "cluster_state:ok") && strings.Contains(info, "cluster_known_nodes:"+strconv.Itoa(masters))
 		})

@@ -14,8 +14,11 @@ import (
 // blockFor is how long a read waits at the server for something new, and so about how long an end waits for the reader.
 const blockFor = 100 * time.Millisecond
 
-// shardState is what this node knows of a shard.
-type shardState struct {
+// Shard is one stream of the journal and what the destinations remember of it. Its sequence numbers are its own; Redis
+// numbers all shards together where an operator sees them.
+type Shard struct {
+	r     *Redis
+	id    int
 	size  sizer
 	sweep sweepState
 
@@ -23,8 +26,6 @@ type shardState struct {
 	hold  *hold  // nil while the shard is not this node's
 	epoch string // which life of the shard this node knows; empty before it has looked
 }
-
-func newShard(r *Redis, id int) *Shard { return &Shard{r: r, id: id} }
 
 // Read gives up to limit entries (at most 1024) that follow the number after, in order. It blocks until there is one, ctx
 // ends, the journal closes or the shard is no longer this node's; it fails at once while Share does not hold the shard.

@@ -170,8 +170,8 @@ func TestRedisReadsInOrder(t *testing.T) {
 		t.Errorf("%v, %v", places(entries), err)
 	}
 	_ = j.Close()
-	if _, err := j.Read(context.Background(), 0, 1); hookgate.AsError(err).Code != hookgate.Unavailable {
-		t.Errorf("closed: %v", err)
+	if _, err := j.Read(context.Background(), 0, 1); hookgate.AsError(err).Code != hookgate.Unavailable || j.Ready() == nil {
+		t.Errorf("closed: %v, %v", err, j.Ready())
 	}
 }
 
@@ -199,7 +199,7 @@ func TestRedisNeedsTheShard(t *testing.T) {
 		t.Errorf("progress is for all to see: %+v %v", p, err)
 	}
 	w := share(t, r, nil)
-	await(t, "both are held", func() bool { return len(w.holding()) == 2 })
+	eventually(t, "both are held", func() bool { return len(w.holding()) == 2 })
 	waiting := make(chan error, 1)
 	go func() { _, err := s.Read(context.Background(), 0, 1); waiting <- err }()
 	w.end()
@@ -299,7 +299,7 @@ func TestRedisOperator(t *testing.T) {
 			t.Parallel()
 			r := openRedis(t, server.url(), journal.RedisOptions{Prefix: strconv.FormatBool(compact), Shards: 4, Compact: compact, Destinations: []string{"d", "idle"}})
 			w := share(t, r, nil)
-			await(t, "all are held", func() bool { return len(w.holding()) == 4 })
+			eventually(t, "all are held", func() bool { return len(w.holding()) == 4 })
 			var numbers []int64
 			for i := range 40 {
 				parts := []part{{id: fmt.Sprint("e", i), data: fmt.Sprint("data", i)}, {id: fmt.Sprint("q", i), data: "<", quarantine: "not JSON"}}
@@ -418,7 +418,7 @@ func testOperator(t *testing.T, r *journal.Redis, numbers []int64) {
 		t.Error("history of no id")
 	}
 
-	await(t, "the figures", func() bool {
+	eventually(t, "the figures", func() bool {
 		s := r.Stats(t.Context())
 		d := s.Destinations["d"]
 		return s.Last == 40 && s.Oldest == numbers[0] && s.OldestTime.Equal(start) && s.Quarantined == 20 && s.Conflicts == 1 &&

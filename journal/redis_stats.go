@@ -34,7 +34,7 @@ func (r *Redis) Stats(ctx context.Context) Stats {
 	r.stats.mu.Unlock()
 	c := &r.intake.counters
 	s.Queue, s.Overflowed, s.Conflicts, s.Quarantined, s.Missing =
-		r.intake.waiting(), c.overflowed.Load(), c.conflicts.Load(), c.quarantined.Load(), c.missing.Load()
+		int(r.intake.queued.Load()), c.overflowed.Load(), c.conflicts.Load(), c.quarantined.Load(), c.missing.Load()
 	s.Classes = map[hookgate.Class]int64{}
 	for k, class := range hookgate.Classes() {
 		s.Classes[class] = c.classes[k].Load()
@@ -116,7 +116,7 @@ func (stats *Stats) add(s *Shard, l *shardLook) error {
 				return err
 			}
 			if at := fromMilli(received); stats.Oldest == 0 || at.Before(stats.OldestTime) {
-				stats.Oldest, stats.OldestTime = s.number(n), at
+				stats.Oldest, stats.OldestTime = s.Number(n), at
 			}
 		}
 	}

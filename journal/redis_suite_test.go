@@ -47,7 +47,7 @@ func openStore(t testing.TB, url string, o journal.RedisOptions) *redisStore {
 	s := &redisStore{Redis: openRedis(t, url, o)}
 	s.shard = s.Shards()[0]
 	s.worker = share(t, s.Redis, nil)
-	await(t, "the shard is held", func() bool { return len(s.holding()) == 1 })
+	eventually(t, "the shard is held", func() bool { return len(s.holding()) == 1 })
 	return s
 }
 
@@ -145,19 +145,4 @@ func (w *worker) started() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.starts
-}
-
-// await waits longer than eventually: takeovers take seconds even where nothing else runs.
-func await(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	ticker := time.NewTicker(10 * time.Millisecond)
-	defer ticker.Stop()
-	deadline := time.After(time.Minute)
-	for !ok() {
-		select {
-		case <-ticker.C:
-		case <-deadline:
-			t.Fatalf("not within a minute: %s", what)
-		}
-	}
 }

@@ -2,10 +2,15 @@ package journal_test
 
 import (
 	"bytes"
+	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/hookgate/hookgate/journal"
 	"github.com/redis/go-redis/v9"
@@ -16,7 +21,7 @@ import (
 // for the rest of that transaction: an event that was acknowledged since is gone, because the half transaction has its number.
 func TestR06_TornTransaction(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := serverDir(t)
 	server := startRedis(t, "--dir", dir)
 	j := openRedis(t, server.url(), journal.RedisOptions{Shards: 1})
 	for i := range 5 {
@@ -25,7 +30,7 @@ func TestR06_TornTransaction(t *testing.T) {
 	server.kill()
 	tear(t, dir)
 	server.restart()
-	await(t, "events are taken again", func() bool {
+	eventually(t, "events are taken again", func() bool {
 		req, events := request(start, part{id: "first", data: "first"})
 		_, err := j.Accept(t.Context(), req, events)
 		return err == nil
@@ -33,8 +38,8 @@ func TestR06_TornTransaction(t *testing.T) {
 	for i := range 5 {
 		accept(t, j, start, part{id: "after " + strconv.Itoa(i), data: "after " + strconv.Itoa(i)})
 	}
-	await(t, "Redis has written its file anew", func() bool {
-		return bytes.Contains([]byte(server.do("INFO", "persistence").(string)), []byte("aof_rewrite_in_progress:0"))
+	eventually(t, "Redis has written its file anew", func() bool {
+		return server.info("persistence", "aof_rewrite_in_progress:") == "0"
 	})
 	server.kill()
 	server.restart()
@@ -67,5 +72,52 @@ func tear(t *testing.T, dir string) {
 	}
 	if err := os.Truncate(file, int64(at+second+5)); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestRedisAnswersTooLate: a new connection whose first answer comes too late is not used, or the next question would get it.
+func TestRedisAnswersTooLate(t *testing.T) {
+	t.Parallel()
+	server := startRedis(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	t.Cleanup(all.Wait)
+	t.Cleanup(func() { _ = l.Close() })
+	all.Go(func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return
+			}
+			back, err := net.Dial("tcp", server.addr())
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			var late atomic.Bool
+			all.Go(func() {
+				defer back.Close()
+				forward(back, client, func(b []byte) { late.Store(bytes.Contains(b, []byte("persistence"))) })
+			})
+			all.Go(func() {
+				defer client.Close()
+				forward(client, back, func([]byte) {
+					if late.Load() {
+						time.Sleep(700 * time.Millisecond)
+					}
+				})
+			})
+		}
+	})
+	j, err := journal.OpenRedis(t.Context(), "redis://"+l.Addr().String(), journal.RedisOptions{})
+	if err == nil {
+		_ = j.Close()
+	}
+	givenUp()
+	if err == nil || errors.Is(err, journal.ErrUnfit) {
+		t.Errorf("%v", err)
 	}
 }

@@ -99,7 +99,8 @@ func openReaders(path string, t tuning) (*sql.DB, error) {
 }
 
 // prepareFile checks that the settings hold, that the file is one of ours and not newer than this program, makes the
-// tables of a new one and brings an older one to the present format. The log of the last process is folded in first, so that nothing rests on pages of a failed sync.
+// tables of a new one and brings an older one to the present format. The log of the last process is folded in first, so that
+// nothing rests on pages of a failed sync.
 func prepareFile(db *conn, synchronous string) error {
 	// Not in the DSN: the driver runs what stands there in alphabetical order, and the page size counts only before the
 	// first write, which is the change of mode.

@@ -328,7 +328,7 @@ func (s *Spill) Ready() error {
 	if s.closed.Load() {
 		return errClosed()
 	}
-	if way, _ := s.gate.state(); way == direct && s.unready() == nil {
+	if !s.Spilling() && s.unready() == nil {
 		return nil
 	}
 	if err := s.local.Ready(); err != nil {
@@ -347,7 +347,6 @@ func (s *Spill) Close() error {
 		s.closed.Store(true)
 		s.cancel()
 		s.ended.Wait()
-		s.gate.release()
 		s.closeErr = s.local.Close()
 	})
 	return s.closeErr

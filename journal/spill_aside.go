@@ -56,7 +56,8 @@ func (a *aside) put(ctx context.Context, d *delivery, cause error) bool {
 	return true
 }
 
-// retry offers all of them again when it is time.
+// retry offers all of them again when it is time. It ends with the first that finds the primary away: each would take its
+// time, and everything else would wait.
 func (a *aside) retry(ctx context.Context) {
 	a.s.mu.Lock()
 	slices.Sort(a.seqs)
@@ -67,7 +68,7 @@ func (a *aside) retry(ctx context.Context) {
 	}
 	a.next = time.Now().Add(asideEvery)
 	var left []int64
-	for len(seqs) > 0 {
+	for len(seqs) > 0 && a.s.unready() == nil {
 		last, ok := a.offer(ctx, seqs[0])
 		n := 1
 		for n < len(seqs) && seqs[n] <= last {
@@ -79,7 +80,7 @@ func (a *aside) retry(ctx context.Context) {
 		seqs = seqs[n:]
 	}
 	a.s.mu.Lock()
-	a.seqs = left
+	a.seqs = append(left, seqs...)
 	a.s.mu.Unlock()
 }
 

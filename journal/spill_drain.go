@@ -87,11 +87,12 @@ func (d *drain) ordered() bool { return d.table == "events" }
 
 // idle waits for something new.
 func (d *drain) idle(ctx context.Context) {
-	t := time.NewTimer(pollEvery)
-	defer t.Stop()
-	if way, _ := d.s.gate.state(); d.ordered() && way != direct {
-		t.Reset(min(pollEvery, d.s.t.settle))
+	wait := pollEvery
+	if d.ordered() && d.s.Spilling() {
+		wait = min(wait, d.s.t.settle)
 	}
+	t := time.NewTimer(wait)
+	defer t.Stop()
 	select {
 	case <-d.nudged:
 	case <-t.C:

@@ -35,14 +35,18 @@ func TestSpillOverRedis(t *testing.T) {
 			_ = r.Close()
 		}
 	})
-	s := openSpill(t, filepath.Join(t.TempDir(), "spill.db"), o, journal.SpillTuning{})
+	s := openSpill(t, filepath.Join(t.TempDir(), "spill.db"), o, journal.SpillTuning{File: journal.Tuning{Synchronous: "NORMAL"}})
 	const senders = 8
 	var sending sync.WaitGroup
 	var rounds atomic.Int32
+	t.Cleanup(func() { // where it has failed before
+		rounds.Store(2)
+		sending.Wait()
+	})
 	said := make([][]sent, senders)
 	for c := range senders {
 		sending.Go(func() {
-			pace := time.NewTicker(5 * time.Millisecond)
+			pace := time.NewTicker(20 * time.Millisecond) // slower than what a busy machine hands on
 			defer pace.Stop()
 			for n := 0; rounds.Load() < 2; n++ {
 				name := fmt.Sprintf("%d-%d", c, n)

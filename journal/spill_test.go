@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -123,7 +124,7 @@ func (f *flaky) close() {
 	_ = f.inner.Close()
 }
 
-// warnings collects what a spill says.
+// warnings collects what operators are told.
 type warnings struct {
 	mu    sync.Mutex
 	lines []string
@@ -135,10 +136,14 @@ func (w *warnings) add(text string) {
 	w.lines = append(w.lines, text)
 }
 
-func (w *warnings) count(part string) (n int) {
+func (w *warnings) all() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, l := range w.lines {
+	return slices.Clone(w.lines)
+}
+
+func (w *warnings) count(part string) (n int) {
+	for _, l := range w.all() {
 		if strings.Contains(l, part) {
 			n++
 		}
@@ -566,7 +571,7 @@ func TestSpillStartsAlone(t *testing.T) {
 	inspect(t, p, all)
 	eventually(t, "the end is told", func() bool { return w.count(ends) == 1 })
 	if connected.Load() != 1 || w.count("not there at the start") != 1 {
-		t.Errorf("connected %d times; it said %q", connected.Load(), w.lines)
+		t.Errorf("connected %d times; it said %q", connected.Load(), w.all())
 	}
 }
 
@@ -595,7 +600,7 @@ func TestSpillClosesAlone(t *testing.T) {
 	handedOn(t, s)
 	inspect(t, p, all)
 	if w.count("spilled before the start") != 1 {
-		t.Errorf("it said %q", w.lines)
+		t.Errorf("it said %q", w.all())
 	}
 }
 
@@ -680,12 +685,12 @@ func TestSpillBothRefuse(t *testing.T) {
 	})
 }
 
-// TestSpillSlowAnswer gives the primary and the file their usual times: an answer comes although the primary has none.
+// TestSpillSlowAnswer gives the primary its usual time: an answer comes although the primary has none.
 func TestSpillSlowAnswer(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	p := newFlaky(t, dir)
-	s := openSpill(t, filepath.Join(dir, "spill.db"), spillOptions(p, &warnings{}), journal.SpillTuning{})
+	s := openSpill(t, filepath.Join(dir, "spill.db"), spillOptions(p, &warnings{}), journal.SpillTuning{File: journal.Tuning{Synchronous: "NORMAL"}})
 	p.set(hanging)
 	all := []sent{send(t, s, "1", keyed{key: "a", id: "1"})}
 	p.set(well)
@@ -811,7 +816,7 @@ func TestSpillAside(t *testing.T) {
 		return !st.Spilling && st.Aside == 2
 	})
 	if w.count(`"bad"`) != 1 {
-		t.Errorf("it said %q", w.lines)
+		t.Errorf("it said %q", w.all())
 	}
 	c.advance(3 * time.Hour)
 	eventually(t, "retention has come by", func() bool {
@@ -825,6 +830,51 @@ func TestSpillAside(t *testing.T) {
 	for i := range all[1].keys { // it has lost its place
 		all[1].keys[i] = "lost"
 	}
+	inspect(t, p, all)
+}
+
+// fainting goes away as soon as it is asked.
+type fainting struct {
+	*flaky
+	asked atomic.Int32
+}
+
+func (f *fainting) Accept(context.Context, *hookgate.Request, []*hookgate.Event) ([]hookgate.Result, error) {
+	f.asked.Add(1)
+	f.set(unready)
+	return nil, errAway
+}
+
+// TestSpillAsideWhileAway: what was set aside is not offered one after the other to a primary that has gone away.
+func TestSpillAsideWhileAway(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p := newFlaky(t, dir)
+	path := filepath.Join(dir, "spill.db")
+	s := openSpill(t, path, spillOptions(p, &warnings{}), quick())
+	p.set(refusing)
+	var all []sent
+	var step hookgate.Step
+	for n := range int64(5) {
+		id := strconv.FormatInt(n, 10)
+		all = append(all, send(t, s, id, keyed{key: id, id: id}))
+		step.Cursor, step.Park = n+1, append(step.Park, hookgate.Parked{Seq: n + 1})
+	}
+	if err := s.Local().Record(t.Context(), "spill/events", step); err != nil {
+		t.Fatal(err)
+	}
+	_ = s.Close()
+	p.set(well)
+	away := &fainting{flaky: p}
+	s = openSpill(t, path, spillOptions(away, &warnings{}), quick())
+	eventually(t, "the first is offered", func() bool { return away.asked.Load() > 0 })
+	_ = s.Close() // when the retry is over
+	if n := away.asked.Load(); n != 1 {
+		t.Errorf("%d were offered", n)
+	}
+	p.set(well)
+	s = openSpill(t, path, spillOptions(p, &warnings{}), quick())
+	eventually(t, "all are handed on", func() bool { return s.Stats(t.Context()).Aside == 0 })
 	inspect(t, p, all)
 }
 

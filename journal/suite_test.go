@@ -131,6 +131,9 @@ func conform(t *testing.T, open opener) {
 			{"replay", []int{1, 1, 1}, []hookgate.Class{hookgate.First, hookgate.Replay, hookgate.Replay}},
 			{"retry", []int{1, 2, 3, 2}, []hookgate.Class{hookgate.First, hookgate.Retry, hookgate.Retry, hookgate.Replay}},
 			{"recovered", []int{2, 1, 1, 2, 3}, []hookgate.Class{hookgate.Recovered, hookgate.Late, hookgate.Replay, hookgate.Replay, hookgate.Retry}},
+			{"bytes", []int{8, 9, 16, 17, 8, 9, 16, 17, 10}, []hookgate.Class{hookgate.Recovered, hookgate.Retry, hookgate.Retry, hookgate.Retry,
+				hookgate.Replay, hookgate.Replay, hookgate.Replay, hookgate.Replay, hookgate.Late}},
+			{"huge", []int{1 << 40, 1, 1 << 40}, []hookgate.Class{hookgate.Recovered, hookgate.Late, hookgate.Replay}},
 			{"many", []int{63, 64, 100, 64, 100, 63, 2}, []hookgate.Class{hookgate.Recovered, hookgate.Retry, hookgate.Retry, hookgate.Late, hookgate.Replay, hookgate.Replay, hookgate.Late}},
 		} {
 			t.Run(c.name, func(t *testing.T) {
@@ -209,6 +212,16 @@ func conform(t *testing.T, open opener) {
 		}
 		if r := accept(t, j, start.Add(-time.Hour), part{id: "e", attempt: 2})[0]; r.Class != hookgate.Replay || r.Seq != 2 {
 			t.Errorf("a clock set back: %+v", r)
+		}
+		if r := accept(t, j, start.Add(2*time.Hour-time.Millisecond), part{id: "e"})[0]; r.Class != hookgate.Late || r.Seq != 2 {
+			t.Errorf("just inside the second one: %+v", r)
+		}
+		for want := int64(3); want < 6; want++ {
+			req, events := request(start, part{id: "none"})
+			events[0].Window = 0
+			if r, err := j.Accept(t.Context(), req, events); err != nil || r[0] != (hookgate.Result{Class: hookgate.First, Seq: want}) {
+				t.Errorf("without a window: %+v, %v, want first at %d", r, err, want)
+			}
 		}
 	})
 
@@ -368,11 +381,14 @@ func conformAnywhere(t *testing.T, open func(t *testing.T, dir string, now func(
 		t.Parallel()
 		j := fresh(t)
 		for _, id := range []string{"", "e", strings.Repeat("g", 32), strings.Repeat("a", 33), strings.Repeat("a", 32) + "-", strings.Repeat("a", 32) + "-x"} {
-			req, events := request(start, part{id: "e"})
-			events[0].ID = id
+			req, events := request(start, part{id: "good"}, part{id: "e"})
+			events[1].ID = id
 			if _, err := j.Accept(t.Context(), req, events); err == nil {
 				t.Errorf("id %q was accepted", id)
 			}
+		}
+		if r := accept(t, j, start, part{id: "good"})[0]; !r.New() {
+			t.Errorf("its neighbour was: %+v", r)
 		}
 	})
 }
