@@ -38,7 +38,7 @@ func TestS02_Config(t *testing.T) {
 	}{
 		{"no scheme", entry{}, "scheme", "missing"},
 		{"unknown scheme", entry{Scheme: "hub-signatur"}, "scheme", "one of access-token"},
-		{"far unknown scheme", entry{Scheme: "kerberos"}, "scheme", "access-token, basic, bearer, bird-signature, hub-signature, none, siq-signature"},
+		{"far unknown scheme", entry{Scheme: "kerberos"}, "scheme", "access-token, basic, bearer, bird-signature, client-certificate, hub-signature, none, siq-signature"},
 		{"very long scheme", entry{Scheme: strings.Repeat("x", 5000)}, "scheme", "unknown scheme"},
 		{"option not taken", entry{Scheme: "hub-signature", Secrets: lit(goodKey), Issuer: "i"}, "issuer", "hub-signature takes secrets, encoding"},
 		{"users for bearer", entry{Scheme: "bearer", Keys: pem("jwt.pub.pem"), Users: lit("a:b")}, "users", "does not take users"},
@@ -188,7 +188,7 @@ func TestWarnings(t *testing.T) {
 
 func TestNamesAreSorted(t *testing.T) {
 	t.Parallel()
-	want := []string{"access-token", "basic", "bearer", "bird-signature", "hub-signature", "none", "siq-signature"}
+	want := []string{"access-token", "basic", "bearer", "bird-signature", "client-certificate", "hub-signature", "none", "siq-signature"}
 	if got := verifiers.Names(); !slices.Equal(got, want) {
 		t.Errorf("names %v, want %v", got, want)
 	}

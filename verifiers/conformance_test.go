@@ -68,9 +68,9 @@ func TestWrongKey(t *testing.T) {
 	t.Parallel()
 	overRegistry(t, false, func(t *testing.T, f fixture) {
 		req := signedBy(t, signer(t, f.two, f.privateTwo))
-		refusedFor(t, verifier(t, f.one), req, receipt, hookgate.Mismatch, hookgate.HeaderGrammar)
+		refusedFor(t, verifier(t, f.one), req, receipt, hookgate.Mismatch, hookgate.HeaderGrammar, hookgate.CertificateRefused)
 		req = signedBy(t, signer(t, f.one, f.privateOne))
-		refusedFor(t, verifier(t, f.two), req, receipt, hookgate.Mismatch, hookgate.HeaderGrammar)
+		refusedFor(t, verifier(t, f.two), req, receipt, hookgate.Mismatch, hookgate.HeaderGrammar, hookgate.CertificateRefused)
 	})
 }
 
@@ -79,7 +79,7 @@ func TestRotatedKeyNamesItself(t *testing.T) {
 	overRegistry(t, false, func(t *testing.T, f fixture) {
 		v := verifier(t, f.both)
 		refs := func(e hookgate.AuthSettings) string {
-			return slices.Concat(e.Secrets, e.Keys, e.Users)[0].Ref()
+			return slices.Concat(e.Secrets, e.Keys, e.Users, e.CA)[0].Ref()
 		}
 		for _, side := range []struct {
 			entry   hookgate.AuthSettings
@@ -104,6 +104,8 @@ func TestEmptyKeyIsRefusedByTheLoader(t *testing.T) {
 				entry.Secrets = empty
 			case len(entry.Keys) > 0:
 				entry.Keys = empty
+			case len(entry.CA) > 0:
+				entry.CA = empty
 			default:
 				entry.Users = empty
 			}

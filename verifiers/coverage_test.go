@@ -48,6 +48,7 @@ func parts() []struct {
 			}
 		}})
 	}
+	list = append(list, part{"certificate", func(r *hookgate.Request, _ *time.Time) { r.Certificates = nil }})
 	return append(list, part{"time", func(_ *hookgate.Request, now *time.Time) { *now = now.AddDate(1, 0, 0) }})
 }
 

@@ -2,9 +2,12 @@ package verifiers_test
 
 import (
 	"bytes"
+	"crypto/x509"
+	"encoding/pem"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -50,7 +53,19 @@ func fixtures(t testing.TB) map[string]fixture {
 	basic.one.Users, basic.two.Users, basic.both.Users = []hookgate.Secret{ua}, []hookgate.Secret{ub}, []hookgate.Secret{ua, ub}
 	var none fixture
 	none.one, none.two, none.both = by("none")
+	authority := func(name string) hookgate.Secret {
+		return hookgate.NewSecret(certificateFile(t, name), "file:"+name+".pem")
+	}
+	certified := fixture{
+		privateOne: hookgate.NewSecret(certificateFile(t, "client-one.key"), "file:client-one.key.pem"),
+		privateTwo: hookgate.NewSecret(certificateFile(t, "client-two.key"), "file:client-two.key.pem"),
+	}
+	certified.one, certified.two, certified.both = by("client-certificate")
+	certified.one.CA, certified.two.CA = []hookgate.Secret{authority("ca-one")}, []hookgate.Secret{authority("ca-two")}
+	certified.both.CA = slices.Concat(certified.one.CA, certified.two.CA)
 	return map[string]fixture{
+		"client-certificate": certified,
+
 		"access-token":   secrets("access-token", "Authorization"),
 		"basic":          basic,
 		"bearer":         keys("bearer", "jwt", "jwt-p256", "Authorization"),
@@ -68,6 +83,36 @@ func keyFile(t testing.TB, name string) []byte {
 		t.Fatal(err)
 	}
 	return text
+}
+
+func certificateFile(t testing.TB, name string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", "certificates", name+".pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// certificates are those of files, in their order.
+func certificates(t testing.TB, names ...string) (list []*x509.Certificate) {
+	t.Helper()
+	for _, name := range names {
+		list = append(list, parsed(certificateFile(t, name))...)
+	}
+	return list
+}
+
+func parsed(text []byte) (list []*x509.Certificate) {
+	for {
+		var block *pem.Block
+		if block, text = pem.Decode(text); block == nil {
+			return list
+		}
+		if certificate, err := x509.ParseCertificate(block.Bytes); err == nil {
+			list = append(list, certificate)
+		}
+	}
 }
 
 func verifier(t testing.TB, entry hookgate.AuthSettings) verifiers.Scheme {
@@ -109,7 +154,7 @@ func signedBy(t testing.TB, s verifiers.Scheme) *hookgate.Request {
 
 // copyOf is a request with the same content and nothing shared or computed.
 func copyOf(req *hookgate.Request) *hookgate.Request {
-	return &hookgate.Request{Method: req.Method, Target: req.Target, Header: req.Header.Clone(), Body: bytes.Clone(req.Body)}
+	return &hookgate.Request{Method: req.Method, Target: req.Target, Header: req.Header.Clone(), Body: bytes.Clone(req.Body), Certificates: slices.Clone(req.Certificates)}
 }
 
 func with(req *hookgate.Request, name string, values ...string) *hookgate.Request {

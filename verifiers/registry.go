@@ -13,8 +13,8 @@ import (
 type Scheme interface {
 	hookgate.Verifier
 	// Sign sets on req the headers that prove it at the time now, with the first secret, user or the private key, and
-	// replaces what was there under those names. It reads the body and, for bird-signature, the target. A scheme with key
-	// pairs signs only when it was made by NewSigner; otherwise the error's code is InternalMistake.
+	// replaces what was there under those names; client-certificate sets the certificates instead. It reads the body and,
+	// for bird-signature, the target. A scheme with key pairs signs only when it was made by NewSigner; otherwise the error's code is InternalMistake.
 	Sign(req *hookgate.Request, now time.Time) error
 }
 
@@ -35,6 +35,8 @@ var registry = map[string]kind{
 	"hub-signature":  {make: newHubSignature, takes: map[string]use{"secrets": required, "encoding": optional}},
 	"none":           {make: newNone},
 	"siq-signature":  {make: newSiqSignature, takes: map[string]use{"keys": required}, keyPair: true},
+
+	"client-certificate": {make: newClientCertificate, takes: map[string]use{"ca": optional, "names": optional, "fingerprints": optional}, keyPair: true, warn: warnClientCertificate},
 }
 
 // New makes the scheme that an auth entry describes. The error is a hookgate.Problems that names everything that is
@@ -46,7 +48,8 @@ func New(entry hookgate.AuthSettings) (Scheme, error) {
 // NewSigner makes a scheme that can also sign. siq-signature and bearer need private, a PEM private key (PKCS #8, PKCS #1
 // or SEC 1); their keys may then be left out, and what they sign verifies under the private key's own public half. Where
 // keys are given, the private key must belong to one of them. For every other scheme private must be the zero Secret and
-// the result is that of New, but that a shared key may be short: whoever verifies decides about that.
+// the result is that of New, but that a shared key may be short: whoever verifies decides about that. client-certificate
+// needs in private the certificate behind its key.
 func NewSigner(entry hookgate.AuthSettings, private hookgate.Secret) (Scheme, error) {
 	return build(&settings{AuthSettings: entry, private: private, signs: true})
 }

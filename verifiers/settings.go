@@ -41,6 +41,9 @@ func (s *settings) given() []struct {
 		{"issuer", s.Issuer != ""},
 		{"audience", s.Audience != ""},
 		{"encoding", s.Encoding != ""},
+		{"ca", len(s.CA) > 0},
+		{"names", len(s.Names) > 0},
+		{"fingerprints", len(s.Fingerprints) > 0},
 	}
 }
 

@@ -21,6 +21,7 @@ type vector struct {
 	Auth    struct {
 		Scheme, Issuer, Audience, Encoding string
 		Secrets, Keys, Users               []string
+		CA, Names, Fingerprints            []string
 		Prefix                             *string
 		PublicURL                          string `json:"public_url"`
 	}
@@ -30,6 +31,8 @@ type vector struct {
 	Body       []byte `json:"body_b64"`
 	KeyID      string
 	SignedTime string `json:"signed_time"`
+
+	Certificates []string // PEM, as shown in the handshake
 }
 
 func (v vector) entry() hookgate.AuthSettings {
@@ -43,6 +46,7 @@ func (v vector) entry() hookgate.AuthSettings {
 	return hookgate.AuthSettings{
 		Scheme: a.Scheme, Issuer: a.Issuer, Audience: a.Audience, Encoding: a.Encoding, Prefix: a.Prefix, PublicURL: a.PublicURL,
 		Secrets: secrets("secrets", a.Secrets), Keys: secrets("keys", a.Keys), Users: secrets("users", a.Users),
+		CA: secrets("ca", a.CA), Names: a.Names, Fingerprints: a.Fingerprints,
 	}
 }
 
@@ -50,6 +54,9 @@ func (v vector) request() *hookgate.Request {
 	req := &hookgate.Request{Method: http.MethodPost, Target: v.Target, Header: http.Header{}, Body: v.Body}
 	for _, h := range v.Headers {
 		req.Header.Add(h[0], h[1])
+	}
+	for _, text := range v.Certificates {
+		req.Certificates = append(req.Certificates, parsed([]byte(text))...)
 	}
 	return req
 }
@@ -108,6 +115,12 @@ func tamperedTwins(t *testing.T, v vector, s verifiers.Scheme, now time.Time) {
 			refusedFor(t, s, with(v.request(), h[0], flipped(h[1])), now)
 			twins++
 		}
+	}
+	if covered["certificate"] {
+		twin := v.request()
+		twin.Certificates = nil
+		refusedFor(t, s, twin, now, hookgate.HeaderMissing)
+		twins++
 	}
 	if twins == 0 && v.Auth.Scheme != "none" {
 		t.Errorf("no tampered twin")
