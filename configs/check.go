@@ -34,6 +34,7 @@ func (l *loader) check(c *Config) {
 	if len(c.Signing.Keys) > 0 && l.sound("signing") && l.rules.Signing != nil {
 		l.theirs(SigningSettings, "signing", l.rules.Signing(c.Signing.Keys))
 	}
+	l.checkTLS(c)
 }
 
 // checkPublicURL wants a URL that a path can be put behind, because Bird signs the two together.

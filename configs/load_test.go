@@ -19,7 +19,7 @@ const canary = "c4n4ry"
 // names are the real ones; cmd tests that they are those of the registries.
 var names = configs.Rules{
 	Providers:        []string{"bird", "commbox", "netcore", "salesiq", "sprinklr"},
-	Schemes:          []string{"access-token", "basic", "bearer", "bird-signature", "hub-signature", "none", "siq-signature"},
+	Schemes:          []string{"access-token", "basic", "bearer", "bird-signature", "client-certificate", "hub-signature", "none", "siq-signature"},
 	DestinationTypes: []string{"file", "http", "kafka", "nats", "rabbitmq", "redis-stream", "stdout"},
 }
 

@@ -88,6 +88,15 @@ const (
 	UnusedDestination
 	MatchName
 
+	// The rules of TLS.
+	TLSEither
+	TLSHalf
+	TLSPair
+	TLSExpired
+	ACMEDomains
+	ACMEAccount
+	CertificateWay
+
 	ruleCount
 )
 
@@ -170,6 +179,14 @@ var ruleNames = [ruleCount]string{
 	SameStream:           "same-stream",
 	UnusedDestination:    "unused-destination",
 	MatchName:            "match-name",
+
+	TLSEither:      "tls-either",
+	TLSHalf:        "tls-half",
+	TLSPair:        "tls-pair",
+	TLSExpired:     "tls-expired",
+	ACMEDomains:    "acme-domains",
+	ACMEAccount:    "acme-account",
+	CertificateWay: "certificate-way",
 }
 
 // String is the rule's name, the word that its bad file is called by.

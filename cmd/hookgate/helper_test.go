@@ -22,6 +22,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv("HOOKGATE_TEST_AS_PROGRAM") != "" { // a test that kills the program runs this binary as it
 		main()
 	}
+	if port := os.Getenv("HOOKGATE_TEST_AS_PEBBLE"); port != "" { // a test that needs a certificate authority runs it as one
+		bePebble(port)
+	}
 	redis.SetLogger(silent{})
 	goleak.VerifyTestMain(m,
 		// The limiter's stores end their cleaners when they are collected, not when they are told.

@@ -8,6 +8,8 @@ import (
 	stdlog "log"
 	"net"
 	"net/http"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -39,12 +41,19 @@ type program struct {
 	connections  *middleware.Connections // at hooks
 	hooks, admin *server
 	outbound     *outboundSide // nil where there is none
+
+	handshakes *handshakes                    // nil where the hooks listener speaks no TLS
+	loaded     atomic.Pointer[configs.Config] // the configuration that was taken over last
+	end        context.CancelFunc             // of what runs beside the listeners
+	beside     sync.WaitGroup
 }
 
 // start opens the journal, starts the destinations and binds the listeners, in this order, so that the first delivery
 // finds everything in place. Nothing is left behind when it fails.
 func start(m *Main, c *configs.Config, log zerolog.Logger, buffer *lineBuffer, stdout io.Writer) (_ *program, err error) {
-	p := &program{main: m, config: c, log: log, clients: new(middleware.Clients)}
+	ending, end := context.WithCancel(context.Background())
+	p := &program{main: m, config: c, log: log, clients: new(middleware.Clients), end: end}
+	p.loaded.Store(c)
 	defer func() {
 		if err != nil {
 			p.stop()
@@ -77,16 +86,21 @@ func start(m *Main, c *configs.Config, log zerolog.Logger, buffer *lineBuffer, s
 	p.failures = newFailures(log, p.metrics.Diagnosed)
 	p.failures.gateway, p.gateway.Failures = p.gateway, p.failures
 	p.setSources(c, sources)
+	if p.handshakes, err = newHandshakes(c, ending.Done()); err != nil {
+		return nil, err
+	}
 	accessLog := middleware.AccessLog(log)
 	count := func(a middleware.Answer) { p.metrics.Observe(a.Report, a.Duration) }
 	if p.hooks, err = listen(c.Listen, "listen", middleware.Chain(router(p.gateway),
 		middleware.Report(m.Now, accessLog, count),
 		middleware.Recover,
+		p.handshakes.reconnect,
 	), log); err != nil {
 		return nil, err
 	}
 	p.connections = middleware.LimitConnections(p.hooks.listener, c.Limits.Connections, c.Limits.PerAddress, p.clients.Trusts)
 	p.hooks.listener = p.connections
+	p.hooks.speak(p.handshakes, log)
 	if p.admin, err = listen(c.Admin.Listen, "admin.listen", admin.Handler(admin.Options{
 		Token: c.Admin.Token, Metrics: p.metrics.Handler(), Keys: p.targets.signing.keySet,
 		Operator: operator{p.journals, p.targets}, Replays: p.replays, Failures: p.failures, Audit: p.audit, Now: m.Now,
@@ -95,8 +109,13 @@ func start(m *Main, c *configs.Config, log zerolog.Logger, buffer *lineBuffer, s
 	}), log); err != nil {
 		return nil, err
 	}
-	p.outbound, err = startOutbound(m, c.Outbound, log)
-	return p, err
+	if p.outbound, err = startOutbound(m, c.Outbound, log); err != nil {
+		return nil, err
+	}
+	if p.handshakes != nil && p.handshakes.issuer != nil { // it asks again until the listener serves
+		p.beside.Go(func() { p.handshakes.obtain(ending, c.TLS.ACME.Domains, m.Now, log) })
+	}
+	return p, nil
 }
 
 // share begins to forward this node's parts of the journal.
@@ -177,6 +196,7 @@ func (p *program) outboundFailed() <-chan error {
 func (p *program) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
+	p.end()
 	var errs []error
 	if p.hooks != nil {
 		errs = append(errs, p.hooks.stop(ctx))
@@ -202,6 +222,7 @@ func (p *program) stop() error {
 	if p.failures != nil {
 		p.failures.stop()
 	}
+	p.beside.Wait()
 	if p.journals != nil {
 		errs = append(errs, p.journals.close())
 	}
@@ -245,7 +266,11 @@ func listen(address, option string, h http.Handler, log zerolog.Logger) (*server
 func (s *server) addr() string { return s.listener.Addr().String() }
 
 func (s *server) serve() error {
-	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+	serve := s.http.Serve
+	if s.http.TLSConfig != nil {
+		serve = func(l net.Listener) error { return s.http.ServeTLS(l, "", "") }
+	}
+	if err := serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil

@@ -24,12 +24,16 @@ func (p *program) reload(load func() (*configs.Config, configs.Problems, error))
 		// Destinations first, so that an event of a new source finds the queue it is meant for.
 		err = p.targets.set(c)
 	}
+	if err == nil {
+		err = p.handshakes.set(c)
+	}
 	if err != nil {
 		p.log.Error().Err(err).Msg("configuration not taken over; the old one goes on")
 		return
 	}
 	p.clients.Set(proxies)
 	p.setSources(c, sources)
+	p.loaded.Store(c)
 	for _, w := range warnings {
 		p.log.Warn().Msg(w.Error())
 	}
@@ -40,6 +44,7 @@ func (p *program) reload(load func() (*configs.Config, configs.Problems, error))
 		"limits":  c.Limits != p.config.Limits,
 		"log":     c.Log != p.config.Log,
 
+		"tls":      c.TLS.On() != p.config.TLS.On() || !reflect.DeepEqual(c.TLS.ACME, p.config.TLS.ACME),
 		"outbound": !reflect.DeepEqual(c.Outbound, p.config.Outbound),
 	} {
 		if changed {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"path/filepath"
 	"sync"
 
 	"github.com/hookgate/hookgate/configs"
@@ -46,6 +47,7 @@ func (c serveCommand) Run(ctx context.Context, m *Main) error {
 	}
 	var reloading sync.WaitGroup
 	reloading.Go(func() { watch(reloads, c.Config, before, notify) })
+	reloading.Go(func() { watchReferred(reloads, filepath.Dir(c.Config), &p.loaded, notify) })
 	reloading.Go(func() {
 		for {
 			select {
