@@ -61,7 +61,7 @@ func badFiles(t *testing.T) string {
 	if err := os.WriteFile(filepath.Join(dir, "files", "large"), []byte(strings.Repeat(canary, 11_000)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for name, mode := range map[string]os.FileMode{"open": 0o644, "closed": 0o600, "blank": 0o600, "old.pem": 0o644} {
+	for name, mode := range map[string]os.FileMode{"open": 0o644, "closed": 0o600, "blank": 0o600, "old.pem": 0o644, "expired.key": 0o600, "other.key": 0o600} {
 		if err := os.Chmod(filepath.Join(dir, "files", name), mode); err != nil {
 			t.Fatal(err)
 		}

@@ -62,8 +62,16 @@ func (l *loader) checkTLS(c *Config) {
 func (l *loader) checkPair(t TLS) {
 	const at = "tls.certificate"
 	pair, err := tls.X509KeyPair(t.Certificate.Reveal(), t.Key.Reveal())
-	if err != nil { // x509 quotes nothing of the files
-		l.bad(TLSPair, at, "and tls.key are no pair: "+strings.TrimPrefix(err.Error(), "tls: "), "write the certificate with its chain and its private key, both as PEM")
+	switch { // in our own words, since those of the library quote the beginnings of blocks
+	case err == nil:
+	case !onlyCertificates(t.Certificate.Reveal()):
+		l.bad(TLSPair, at, "refers to something that is no certificate", "write the certificate with its chain behind it, as PEM")
+		return
+	case strings.Contains(err.Error(), "does not match"):
+		l.bad(TLSPair, at, "and tls.key do not belong together", "see which was replaced without the other")
+		return
+	default:
+		l.bad(TLSPair, "tls.key", "refers to something that is no private key", "write the key of tls.certificate as PEM, without a pass phrase")
 		return
 	}
 	if end := pair.Leaf.NotAfter; time.Now().After(end) {
