@@ -23,7 +23,7 @@ type AuthSettings struct {
 	Issued         bool          `yaml:"issued" doc:"bearer: tokens of this gateway's own token endpoint, made for this source" default:"false"`
 	AllowPrivate   bool          `yaml:"allow_private" doc:"bearer: the issuer may resolve to a private address; one that is written out always may" default:"false"`
 
-	CA           []Secret `yaml:"ca" public:"true" doc:"client-certificate: certificates (PEM) of who issues it"`
+	CA           []Secret `yaml:"ca" ends:"true" public:"true" doc:"client-certificate: certificates (PEM) of who issues it"`
 	Names        []string `yaml:"names" doc:"client-certificate: its subject alternative names, one of which it must have"`
 	Fingerprints []string `yaml:"fingerprints" doc:"client-certificate: SHA-256 digests of the certificates themselves, in hex"`
 

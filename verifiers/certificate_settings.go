@@ -71,7 +71,7 @@ func (s *settings) bundle(field string, secret hookgate.Secret) []authority {
 			s.problems = append(s.problems, *wrong)
 			return nil
 		}
-		found = append(found, authority{keyID(field, secret), secret, certificate})
+		found = append(found, authority{labelOf(field, secret), certificate})
 	}
 	switch {
 	case bytes.Contains(rest, []byte("-----BEGIN")):
@@ -138,13 +138,7 @@ func (s *settings) fingerprints() (pins []pin) {
 	seen := make(map[[sha256.Size]byte]bool)
 	for i, text := range s.Fingerprints {
 		field := fmt.Sprintf("fingerprints[%d]", i)
-		digits := text
-		if strings.Contains(text, ":") {
-			if digits = "none"; inPairs(text) {
-				digits = strings.ReplaceAll(text, ":", "")
-			}
-		}
-		raw, err := hex.DecodeString(digits)
+		raw, err := fingerprintBytes(text)
 		switch {
 		case err == nil && len(raw) == 20:
 			s.problems.Add(field, hintFingerprint, "is as long as a SHA-1 digest, and a SHA-256 digest is meant")
@@ -158,10 +152,22 @@ func (s *settings) fingerprints() (pins []pin) {
 			s.problems.Add(field, "keep one of them", "is in the list twice")
 		}
 		seen[digest] = true
-		pins = append(pins, pin{"sha256:" + hex.EncodeToString(raw[:8]), digest})
+		pins = append(pins, pin{label{id: pinID(digest)}, digest})
 	}
 	return pins
 }
+
+// fingerprintBytes are those that a fingerprint is written for.
+func fingerprintBytes(text string) ([]byte, error) {
+	if strings.Contains(text, ":") && inPairs(text) {
+		text = strings.ReplaceAll(text, ":", "")
+	}
+	return hex.DecodeString(text) // which takes no colon
+}
+
+// pinID is what a proof calls a fingerprint. Whoever makes a certificate with the same 16 digits has still not the others,
+// which are compared.
+func pinID(digest [sha256.Size]byte) string { return "sha256:" + hex.EncodeToString(digest[:8]) }
 
 // inPairs reports whether every third character is a colon, and no other.
 func inPairs(text string) bool {
@@ -190,6 +196,6 @@ func (s *settings) ownCertificate(c *clientCertificate) {
 		c.own = append(c.own, certificate)
 	}
 	if c.roots == nil && len(s.Fingerprints) == 0 {
-		c.pins = []pin{{keyID("private", s.private), sha256.Sum256(c.own[0].Raw)}}
+		c.pins = []pin{{labelOf("private", s.private), sha256.Sum256(c.own[0].Raw)}}
 	}
 }

@@ -30,14 +30,13 @@ type clientCertificate struct {
 
 // authority is a certificate under ca, with the name under which a proof shows it.
 type authority struct {
-	id          string
-	secret      hookgate.Secret
+	label
 	certificate *x509.Certificate
 }
 
 // pin is the SHA-256 digest of a certificate's DER.
 type pin struct {
-	id     string
+	label
 	digest [sha256.Size]byte
 }
 
@@ -59,67 +58,67 @@ func (c *clientCertificate) Verify(req *hookgate.Request, now time.Time) (hookga
 		e.Hint = "have the sender present it in the TLS handshake; behind a proxy, proxies.certificate_header names the header that passes it on"
 		return hookgate.Proof{}, e
 	}
-	id, refusal := c.judge(req.Certificates, now)
+	key, refusal := c.judge(req.Certificates, now)
 	if refusal != nil {
 		return hookgate.Proof{}, refusal
 	}
-	return hookgate.Proof{Scheme: "client-certificate", KeyID: id}, nil
+	return key.proves("client-certificate", now)
 }
 
-func (c *clientCertificate) judge(shown []*x509.Certificate, now time.Time) (id string, refusal *hookgate.Error) {
+// judge gives the key that lets the sender in.
+func (c *clientCertificate) judge(shown []*x509.Certificate, now time.Time) (label, *hookgate.Error) {
 	if len(shown) > maxShown {
-		return "", refuseCertificate("", "the sender showed %d certificates, at most %d are looked at", len(shown), maxShown)
+		return label{}, refuseCertificate("", "the sender showed %d certificates, at most %d are looked at", len(shown), maxShown)
 	}
 	for _, s := range shown {
 		if wrong := checkKeySize(s); wrong != "" {
-			return "", refuseCertificate("the sender needs a certificate with another key", "a certificate that the sender showed has %s", wrong)
+			return label{}, refuseCertificate("the sender needs a certificate with another key", "a certificate that the sender showed has %s", wrong)
 		}
 	}
 	own := shown[0]
-	pinned := c.pinned(own)
-	if len(c.pins) > 0 && pinned == "" {
-		digest := sha256.Sum256(own.Raw)
-		return "", refuseCertificate("if it is the sender's new one, list it beside the old one",
+	pinned, digest := c.pinned(own)
+	if len(c.pins) > 0 && pinned.id == "" {
+		return label{}, refuseCertificate("if it is the sender's new one, list it beside the old one",
 			"the certificate with the fingerprint %s is none of the %d listed", hex.EncodeToString(digest[:]), len(c.pins))
 	}
-	id, refusal = c.chain(shown, now)
+	issuer, refusal := c.chain(shown, now)
 	switch {
 	case refusal != nil:
-		return "", refusal
+		return label{}, refusal
 	case !c.hasName(own):
-		return "", refuseCertificate("add its name to names, if it is the sender's", "the certificate is for %s, and not for one of the %d names", namesOf(own), len(c.names))
-	case pinned != "":
+		return label{}, refuseCertificate("add its name to names, if it is the sender's", "the certificate is for %s, and not for one of the %d names", namesOf(own), len(c.names))
+	case pinned.id != "" && !issuer.from.Retired(now):
 		return pinned, nil
 	}
-	return id, nil
+	return issuer, nil
 }
 
-// pinned is the id of the fingerprint that the certificate has, empty for none. A certificate is public, so that nothing is
+// pinned is the fingerprint that the certificate has; its id is empty for none. A certificate is public, so that nothing is
 // given away by how long the comparison takes.
-func (c *clientCertificate) pinned(own *x509.Certificate) string {
+func (c *clientCertificate) pinned(own *x509.Certificate) (found label, digest [sha256.Size]byte) {
 	if len(c.pins) == 0 {
-		return ""
+		return label{}, digest
 	}
-	digest := sha256.Sum256(own.Raw)
+	digest = sha256.Sum256(own.Raw)
 	for _, p := range c.pins {
 		if p.digest == digest {
-			return p.id
+			return p.label, digest
 		}
 	}
-	return ""
+	return label{}, digest
 }
 
 // chain follows the certificate to an authority, with what else was shown in between. Where fingerprints alone decide, the
 // certificate is its own authority: its time and its purpose count all the same.
-func (c *clientCertificate) chain(shown []*x509.Certificate, now time.Time) (id string, refusal *hookgate.Error) {
+func (c *clientCertificate) chain(shown []*x509.Certificate, now time.Time) (issuer label, refusal *hookgate.Error) {
 	own := shown[0]
 	switch { // before the chain, so that the words are ours
 	case now.Before(own.NotBefore):
-		return "", refuseCertificate("", "the certificate is not yet valid: it begins %s", stamp(own.NotBefore))
+		return label{}, refuseCertificate("", "the certificate is not yet valid: it begins %s", stamp(own.NotBefore))
 	case now.After(own.NotAfter):
-		return "", refuseCertificate("the sender needs a new one", "the certificate has expired: it ended %s", stamp(own.NotAfter))
+		return label{}, refuseCertificate("the sender needs a new one", "the certificate has expired: it ended %s", stamp(own.NotAfter))
 	case own.KeyUsage != 0 && own.KeyUsage&x509.KeyUsageDigitalSignature == 0: // x509 does not look at it, TLS asks for it
-		return "", wrongUsage()
+		return label{}, wrongUsage()
 	}
 	roots := c.roots
 	if roots == nil {
@@ -132,25 +131,16 @@ func (c *clientCertificate) chain(shown []*x509.Certificate, now time.Time) (id 
 	}
 	chains, err := own.Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
 	if err != nil {
-		return "", c.broken(shown, err)
+		return label{}, c.broken(shown, err)
 	}
-	if c.roots == nil {
-		return "", nil
-	}
-	var retired string
-	for _, chain := range chains {
-		root := chain[len(chain)-1]
+	for _, chain := range chains { // one that ends at an authority without an end is better than one that has ended
 		for _, a := range c.authorities {
-			switch {
-			case !a.certificate.Equal(root):
-			case !a.secret.Retired(now):
-				return a.id, nil
-			default:
-				retired = a.id
+			if a.certificate.Equal(chain[len(chain)-1]) && (issuer.id == "" || issuer.from.Retired(now)) {
+				issuer = a.label
 			}
 		}
 	}
-	return "", hookgate.Refuse(hookgate.KeyRetired, "the certificate is one of %s, whose not_after has passed", retired)
+	return issuer, nil
 }
 
 // broken says why there is no chain. What x509 says is not passed on, since it quotes what a stranger wrote.

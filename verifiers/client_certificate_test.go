@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -205,8 +206,24 @@ func TestH11_RetiredAuthority(t *testing.T) {
 	v, req := verifier(t, entry), showing(certificates(t, "client-one")...)
 	accepted(t, v, req, receipt.Add(-time.Second))
 	refusedFor(t, v, req, receipt, hookgate.KeyRetired)
+	entry.Fingerprints = []string{fingerprint(t, "client-one")}
+	accepted(t, verifier(t, entry), req, receipt.Add(-time.Second))
+	refusedFor(t, verifier(t, entry), req, receipt, hookgate.KeyRetired)
 	entry.CA = append(entry.CA, certified(t, []string{"ca-one"}, nil, nil).CA...)
 	accepted(t, verifier(t, entry), req, receipt)
+}
+
+// What proofs name is what is known of an entry before the first one.
+func TestCertificateKeyIDs(t *testing.T) {
+	t.Parallel()
+	for _, entry := range []hookgate.AuthSettings{
+		certified(t, []string{"ca-two", "ca-one"}, nil, nil), certified(t, []string{"ca-one"}, nil, []string{fingerprint(t, "client-one")}), certified(t, nil, nil, []string{fingerprint(t, "client-one")}),
+	} {
+		proof := accepted(t, verifier(t, entry), showing(certificates(t, "client-one")...), receipt)
+		if ids := verifiers.KeyIDs(entry); !slices.Contains(ids, proof.KeyID) || len(ids) != max(len(entry.Fingerprints), len(entry.CA)) {
+			t.Errorf("%s is none of %v", proof.KeyID, ids)
+		}
+	}
 }
 
 // A bundle of several authorities, with what openssl and people write between them, or on one line in a variable.

@@ -14,7 +14,8 @@ type Scheme interface {
 	hookgate.Verifier
 	// Sign sets on req the headers that prove it at the time now, with the first secret, user or the private key, and
 	// replaces what was there under those names; client-certificate sets the certificates instead. It reads the body and,
-	// for bird-signature, the target. A scheme with key pairs signs only when it was made by NewSigner; otherwise the error's code is InternalMistake.
+	// for bird-signature, the target. A scheme with key pairs signs only when it was made by NewSigner; otherwise the error's
+	// code is InternalMistake.
 	Sign(req *hookgate.Request, now time.Time) error
 }
 

@@ -1,6 +1,7 @@
 package verifiers
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"strings"
 	"time"
@@ -37,9 +38,17 @@ func labelOf(field string, secret hookgate.Secret) label {
 
 // KeyIDs names the keys that an entry lists, as proofs name them. The keys of a key set have names of their own.
 func KeyIDs(entry hookgate.AuthSettings) (ids []string) {
-	for option, secrets := range map[string][]hookgate.Secret{"secrets": entry.Secrets, "keys": entry.Keys, "users": entry.Users} {
+	if len(entry.Fingerprints) > 0 {
+		entry.CA = nil // the fingerprint is the key
+	}
+	for option, secrets := range map[string][]hookgate.Secret{"secrets": entry.Secrets, "keys": entry.Keys, "users": entry.Users, "ca": entry.CA} {
 		for i, secret := range secrets {
 			ids = append(ids, labelOf(fmt.Sprintf("%s[%d]", option, i), secret).id)
+		}
+	}
+	for _, text := range entry.Fingerprints {
+		if raw, err := fingerprintBytes(text); err == nil && len(raw) == sha256.Size {
+			ids = append(ids, pinID([sha256.Size]byte(raw)))
 		}
 	}
 	return ids
