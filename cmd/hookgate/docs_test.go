@@ -314,6 +314,7 @@ func TestDocsConfigurations(t *testing.T) {
 				}
 			}
 			file := filepath.Join(t.TempDir(), "hookgate.yaml")
+			referred(t, filepath.Dir(file), block)
 			c, warnings, err := configs.Parse(file, []byte(block), env, rules())
 			if err != nil {
 				t.Errorf("%s, block %d of YAML: %v", name, i+1, err)
