@@ -106,6 +106,9 @@ func (x *explainer) passes(entry hookgate.AuthSettings, req *hookgate.Request) b
 
 // absent looks for a proof that stands in another header than it should.
 func (x *explainer) absent(refusal *hookgate.Error) Explanation {
+	if x.entry.Scheme == "client-certificate" { // it is in no header of the sender's
+		return Explanation{HeaderAbsent, refusal.Detail, refusal.Hint}
+	}
 	for _, wanted := range headersOf(x.entry) {
 		if len(x.req.Header[wanted]) > 0 {
 			continue

@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/hookgate/hookgate/outbound"
 )
 
 // clients are a server and those who may call it.
@@ -37,10 +39,13 @@ func newClients(t *testing.T) *clients {
   - name: pinned
     provider: sprinklr
     auth: [{scheme: client-certificate, fingerprints: ["%s", "%s"]}]
+  - name: inbox
+    provider: commbox
+    auth: [{scheme: client-certificate, ca: [file:%s], names: [hooks.sender.example]}]
   - name: double
     provider: sprinklr
     auth: [{scheme: hub-signature, secrets: [env:SCENARIO_SECRET]}, {scheme: client-certificate, ca: [file:%s], names: [hooks.sender.example]}]
-`, ca, c.old.fingerprint(), c.renewed.fingerprint(), ca))
+`, ca, c.old.fingerprint(), c.renewed.fingerprint(), ca, ca))
 	return c
 }
 
@@ -411,4 +416,33 @@ func TestH11_AuthorityReload(t *testing.T) {
 	want(200, 200)
 	put(t, file, renewed.pem)
 	want(401, 200)
+}
+
+// TestH11_CommBoxTwin: the outbound side presents the certificate of an isolated customer of CommBox, and the gateway lets it
+// in for that.
+func TestH11_CommBoxTwin(t *testing.T) {
+	t.Parallel()
+	c := newClients(t)
+	server, err := outbound.New(outbound.Options{
+		Path: filepath.Join(t.TempDir(), "outbound.db"), AllowPrivate: true, Signers: signers, TLS: &tls.Config{RootCAs: c.ca.pool()},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	other := newAuthority(t, "other").issue(t, "hooks.sender.example", nil)
+	for name, row := range map[string]struct {
+		auth   []outbound.Auth
+		status int
+	}{
+		"right": {[]outbound.Auth{{Scheme: "client-certificate", Certificate: string(c.right.pem), CertificateKey: string(c.right.key(t, nil))}}, 200},
+		"other": {[]outbound.Auth{{Scheme: "client-certificate", Certificate: string(other.pem), CertificateKey: string(other.key(t, nil))}}, 401},
+		"none":  {nil, 401},
+	} {
+		sub := &outbound.Subscription{Provider: "commbox", URL: "https://" + c.Hooks + "/hooks/inbox", Auth: row.auth}
+		a := server.Call(t.Context(), sub, http.MethodPost, http.Header{"Content-Type": {"application/json"}}, []byte(`{"Brand":"1","requestId":"r-1"}`))
+		if a.Status != row.status {
+			t.Errorf("%s: %d %s", name, a.Status, a.Error)
+		}
+	}
 }
