@@ -2,11 +2,11 @@ package journal_test
 
 import (
 	"bytes"
-	"errors"
 	"net"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -117,7 +117,7 @@ func TestRedisAnswersTooLate(t *testing.T) {
 		_ = j.Close()
 	}
 	givenUp()
-	if err == nil || errors.Is(err, journal.ErrUnfit) {
+	if err == nil || !strings.Contains(err.Error(), "timeout") {
 		t.Errorf("%v", err)
 	}
 }
