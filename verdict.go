@@ -25,6 +25,7 @@ type Proof struct {
 	Scheme     string // the scheme's name, as in the configuration
 	KeyID      string // which of the keys matched; empty for a scheme without keys
 	SignedTime string // the text of the time that the signature covers; empty where none is signed
+	SignedID   string // the text of the id that the signature covers; empty where none is signed
 }
 
 // Verdict lists the schemes that passed. The zero value says that nothing was proved.
@@ -64,6 +65,16 @@ func (v Verdict) SignedTime() string {
 	for _, p := range v {
 		if p.SignedTime != "" {
 			return p.SignedTime
+		}
+	}
+	return ""
+}
+
+// SignedID is the text of the id that the first id-signing scheme covers; empty where none does.
+func (v Verdict) SignedID() string {
+	for _, p := range v {
+		if p.SignedID != "" {
+			return p.SignedID
 		}
 	}
 	return ""

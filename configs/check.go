@@ -27,6 +27,7 @@ func (l *loader) check(c *Config) {
 			l.bad(BadNumber, at, "is 0, so every delivery would be refused", "write 1 or more")
 		}
 	}
+	l.checkDeclarations(c)
 	trusted := l.checkProxies(c.Proxies)
 	destinations := l.checkDestinations(c)
 	l.checkSources(c, destinations, trusted)

@@ -113,6 +113,8 @@ type Source struct {
 	Gzip             bool                    `yaml:"gzip" doc:"take bodies with Content-Encoding: gzip; they are verified as sent and read decompressed" default:"false"`
 	QuarantineFailed Rate                    `yaml:"quarantine_failed" doc:"keep so many deliveries that failed authentication, in memory, to be explained and verified again; none unless set"`
 	Rate             Rate                    `yaml:"rate" doc:"authenticated deliveries; more are answered 429; no bound unless set"`
+
+	Declared *hookgate.Declaration `yaml:"-"` // what the provider's name declares; nil where the program knows it
 }
 
 // Dedupe says when an event counts as one that was here before.

@@ -187,7 +187,7 @@ func (l *loader) text(n ast.Node, f field, path string) (string, bool) {
 // choice is text, and where the field lists its values, one of them.
 func (l *loader) choice(n ast.Node, f field, path string) string {
 	s, ok := l.text(n, f, path)
-	if !ok || len(f.values) == 0 {
+	if !ok || len(f.values) == 0 || f.also != "" {
 		return s
 	}
 	for _, v := range f.values {

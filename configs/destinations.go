@@ -53,7 +53,7 @@ func (l *loader) checkMatch(c *Config, m hookgate.Match, at string) {
 	for i, s := range c.Sources {
 		sources[i] = s.Name
 	}
-	l.known(at+".provider", "provider", m.Provider, l.rules.Providers)
+	l.known(at+".provider", "provider", m.Provider, l.providers())
 	if !slices.Contains(sources, "") { // the name that could not be read may be meant
 		l.known(at+".source", "source", m.Source, sources)
 	}

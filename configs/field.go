@@ -2,6 +2,7 @@ package configs
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/hookgate/hookgate"
@@ -14,6 +15,7 @@ type field struct {
 	doc     string
 	def     string   // as it would be written in the file; empty for none
 	values  []string // what may be written; empty for anything
+	also    string   // what else may be written beside values; empty for nothing
 	literal bool     // a reference that may also be a URL written out
 	public  bool     // what the reference names is no secret, though its type is
 	ends    bool     // one of several secrets, of which the older ones may have an end
@@ -33,6 +35,8 @@ var (
 	sourceType      = reflect.TypeFor[Source]()
 	authType        = reflect.TypeFor[hookgate.AuthSettings]()
 	destinationType = reflect.TypeFor[hookgate.DestinationSettings]()
+	declarationType = reflect.TypeFor[hookgate.Declaration]()
+	vectorType      = reflect.TypeFor[hookgate.Vector]()
 )
 
 // needed are the keys that an entry makes no sense without.
@@ -46,13 +50,23 @@ var needed = map[entry]bool{
 	{configType, "sources"}:   true,
 
 	{configType, "destinations"}: true,
+
+	{declarationType, "name"}:    true,
+	{declarationType, "header"}:  true,
+	{declarationType, "vectors"}: true,
+	{vectorType, "secret"}:       true,
+}
+
+// also is what may be written beside the values, where only the whole file can say whether it is right.
+var also = map[entry]string{
+	{sourceType, "provider"}: "the name of a declaration",
 }
 
 // values are what may be written for a key: its enum tag, or the names that only the rules know.
 func (r Rules) values(of reflect.Type, key, enum string) []string {
 	switch (entry{of, key}) {
 	case entry{sourceType, "provider"}:
-		return r.Providers
+		return slices.Concat(r.Providers, Shipped())
 	case entry{authType, "scheme"}:
 		return r.Schemes
 	case entry{destinationType, "type"}:
@@ -78,6 +92,7 @@ func (r Rules) fields(of reflect.Type) []field {
 			doc:     f.Tag.Get("doc"),
 			def:     f.Tag.Get("default"),
 			values:  r.values(of, key, f.Tag.Get("enum")),
+			also:    also[entry{of, key}],
 			literal: f.Tag.Get("literal") == "true",
 			public:  f.Tag.Get("public") == "true",
 			ends:    f.Tag.Get("ends") == "true",

@@ -45,7 +45,8 @@ func Parse(path string, data []byte, env func(string) (string, bool), rules Rule
 		rules: rules,
 		where: map[string]position{"": {1, 1}},
 
-		unsound: make(map[string]bool),
+		unsound:  make(map[string]bool),
+		declared: make(map[string]*hookgate.Declaration),
 	}
 	c := new(Config)
 	if n := l.parse(data); n != nil {
@@ -71,7 +72,8 @@ type loader struct {
 	where    map[string]position // of every value that was read, by its path
 	problems Problems
 	warnings Problems
-	unsound  map[string]bool // the paths of problems, and all above them
+	unsound  map[string]bool                  // the paths of problems, and all above them
+	declared map[string]*hookgate.Declaration // that were looked at, by name; nil where one is not in order
 }
 
 // fail reports a problem with the value at path.

@@ -2,6 +2,7 @@ package configs_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,7 +20,7 @@ const canary = "c4n4ry"
 // names are the real ones; cmd tests that they are those of the registries.
 var names = configs.Rules{
 	Providers:        []string{"bird", "commbox", "netcore", "salesiq", "sprinklr"},
-	Schemes:          []string{"access-token", "basic", "bearer", "bird-signature", "client-certificate", "hub-signature", "none", "siq-signature"},
+	Schemes:          []string{"access-token", "basic", "bearer", "bird-signature", "client-certificate", "hmac", "hub-signature", "none", "siq-signature", "standard-webhooks"},
 	DestinationTypes: []string{"file", "http", "kafka", "nats", "rabbitmq", "redis-stream", "stdout"},
 }
 
@@ -32,8 +33,8 @@ func rules() configs.Rules {
 			"netcore": time.Hour, "bird": 48 * time.Hour,
 		}[provider]
 	}
-	r.Freshness = func(scheme string) time.Duration {
-		if scheme == "bird-signature" {
+	r.Freshness = func(a hookgate.AuthSettings) time.Duration {
+		if a.Scheme == "bird-signature" {
 			return 24*time.Hour + 5*time.Minute
 		}
 		return 0
@@ -50,6 +51,18 @@ func rules() configs.Rules {
 			return nil
 		}
 		return hookgate.Problems{{Field: "keys[0]", Message: "this is no private Ed25519 key in PEM", Hint: "make one with: openssl genpkey -algorithm ed25519"}}
+	}
+	r.Declaration = func(d hookgate.Declaration) error {
+		var ps hookgate.Problems
+		if len(d.Vectors) < 2 {
+			ps.Add("vectors", "add one", "there are too few vectors")
+		}
+		for i, v := range d.Vectors {
+			if v.Verifies && len(v.Headers) == 0 {
+				ps.Add(fmt.Sprintf("vectors[%d]", i), "it does with encoding: base64", "it must verify and does not: header_missing: no X-Sum header")
+			}
+		}
+		return ps.Err()
 	}
 	r.Journal = func(url string) error {
 		if strings.HasSuffix(url, "unlikely") {

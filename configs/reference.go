@@ -58,7 +58,11 @@ func (r Rules) section(b *strings.Builder, title, prefix string, of reflect.Type
 // form names how the value of a field is written.
 func form(f field) string {
 	if len(f.values) > 0 {
-		return "`" + strings.Join(f.values, "`, `") + "`"
+		list := "`" + strings.Join(f.values, "`, `") + "`"
+		if f.also != "" {
+			list += " or " + f.also
+		}
+		return list
 	}
 	if f.typ.Kind() == reflect.Slice {
 		return "list of " + single(f, f.typ.Elem()) + "s"

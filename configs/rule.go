@@ -74,6 +74,10 @@ const (
 	NoneWarned
 	AuthSettings
 	AuthWarning
+	DeclarationName
+	DuplicateDeclaration
+	DeclarationSettings
+	UnknownDeclaration
 	WindowFreshness
 	TimezoneName
 	TimezoneProvider
@@ -166,6 +170,10 @@ var ruleNames = [ruleCount]string{
 	NoneWarned:           "none-warned",
 	AuthSettings:         "auth-settings",
 	AuthWarning:          "auth-warning",
+	DeclarationName:      "declaration-name",
+	DuplicateDeclaration: "duplicate-declaration",
+	DeclarationSettings:  "declaration-settings",
+	UnknownDeclaration:   "unknown-declaration",
 	WindowFreshness:      "window-freshness",
 	TimezoneName:         "timezone-name",
 	TimezoneProvider:     "timezone-provider",

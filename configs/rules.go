@@ -13,10 +13,11 @@ type Rules struct {
 	Schemes          []string
 	DestinationTypes []string
 
-	// Auth and Destination judge one entry. Their error is a hookgate.Problems, whose fields are resolved to lines, or
+	// Auth, Destination and Declaration judge one entry. Their error is a hookgate.Problems, whose fields are resolved to lines, or
 	// any other error, which is reported at the entry. They are asked only about entries that could be read.
 	Auth        func(hookgate.AuthSettings) error
 	Destination func(hookgate.DestinationSettings) error
+	Declaration func(hookgate.Declaration) error
 	// Signing judges the keys that envelopes are signed with.
 	Signing func(keys []hookgate.Secret) error
 	// Journal judges the URL of a journal on Redis.
@@ -27,8 +28,8 @@ type Rules struct {
 
 	// Window is how long events of the provider are remembered unless the source says so; 0 where it has no default.
 	Window func(provider string) time.Duration
-	// Freshness is how long, back plus ahead, the scheme accepts one signed time; 0 where it signs none.
-	Freshness func(scheme string) time.Duration
+	// Freshness is how long, back plus ahead, an entry accepts one signed time; 0 where it signs none.
+	Freshness func(hookgate.AuthSettings) time.Duration
 	// Timezone is the provider's default zone, or empty where its times carry their own and timezone is refused.
 	Timezone func(provider string) string
 }
@@ -40,11 +41,11 @@ func (r Rules) window(provider string) time.Duration {
 	return r.Window(provider)
 }
 
-func (r Rules) freshness(scheme string) time.Duration {
+func (r Rules) freshness(a hookgate.AuthSettings) time.Duration {
 	if r.Freshness == nil {
 		return 0
 	}
-	return r.Freshness(scheme)
+	return r.Freshness(a)
 }
 
 func (r Rules) timezone(provider string) string {

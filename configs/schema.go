@@ -84,7 +84,10 @@ func (r Rules) value(f field, t reflect.Type) map[string]any {
 		return r.object(t)
 	}
 	s := map[string]any{"type": "string"}
-	if len(f.values) > 0 {
+	switch {
+	case f.also != "":
+		s["examples"] = f.values
+	case len(f.values) > 0:
 		s["enum"] = f.values
 	}
 	if !f.optional() {

@@ -142,7 +142,7 @@ func validateOne(keyword string, s map[string]any, v any, path string) string {
 	object, isObject := v.(map[string]any)
 	ok := true
 	switch keyword {
-	case "$schema", "title", "description", "default", "properties":
+	case "$schema", "title", "description", "default", "properties", "examples":
 	case "type":
 		_, isBool := v.(bool)
 		_, isUint := v.(uint64)

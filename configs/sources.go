@@ -30,6 +30,7 @@ func (l *loader) checkSources(c *Config, destinations []string, trusted map[stri
 		l.checkName(SourceName, DuplicateSource, s.Name, at, names)
 		l.checkPath(s, at, paths)
 		l.checkRoutes(s, at, destinations, len(destinations) == len(c.Destinations))
+		l.checkProvider(s, at)
 		l.checkTimezone(s, at)
 		l.checkAuth(c, s, at)
 		l.checkWindow(s, at)
@@ -116,7 +117,7 @@ func (l *loader) checkAuth(c *Config, s *Source, at string) {
 			}
 			l.warn(NoneWarned, at+".scheme", at+".scheme is none, so anybody who finds the address can send events", "use it only where something in front authenticates")
 		}
-		if !l.sound(at) {
+		if !l.checkDeclared(a, at) || !l.sound(at) {
 			continue
 		}
 		if l.rules.Auth != nil {
@@ -136,15 +137,23 @@ func (l *loader) checkWindow(s *Source, at string) {
 		return
 	}
 	if s.Dedupe.Window == 0 {
-		s.Dedupe.Window = cmp.Or(l.rules.window(s.Provider), defaultWindow)
+		s.Dedupe.Window = cmp.Or(l.window(s), defaultWindow)
 	}
 	for _, a := range s.Auth {
-		fresh := l.rules.freshness(a.Scheme)
+		fresh := l.rules.freshness(a)
 		if s.Dedupe.Window < fresh {
 			l.bad(WindowFreshness, at, fmt.Sprintf("is %s, but %s accepts a signed time for %s, so a recorded delivery would be new again in between",
 				plain(s.Dedupe.Window), a.Scheme, plain(fresh)), "write "+plain(fresh)+" or more")
 		}
 	}
+}
+
+// window is what the provider's reader or its declaration says; 0 for neither.
+func (l *loader) window(s *Source) time.Duration {
+	if s.Declared != nil {
+		return s.Declared.Read.Window
+	}
+	return l.rules.window(s.Provider)
 }
 
 // item is the path of one entry of a list.

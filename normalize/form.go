@@ -11,8 +11,8 @@ const maxFields = 256
 // The reasons for which a form cannot be read. None repeats what stands in it.
 var (
 	errManyFields  = errors.New("the form has more than 256 fields")
-	errFieldTwice  = errors.New("the form names the field data twice")
-	errFieldAbsent = errors.New("the form has no field data")
+	errFieldTwice  = errors.New("the form names the field that is read twice")
+	errFieldAbsent = errors.New("the form has no field of the name that is read")
 	errEscape      = errors.New("the form has a broken percent escape")
 )
 

@@ -20,6 +20,8 @@ type Options struct {
 	Timezone *time.Location
 	// Event is the native event of a body that names none, such as case.create; empty leaves it <provider>.unknown.
 	Event string
+	// Declared is what the provider's name declares; nil for a provider that has a file here.
+	Declared *hookgate.Declaration
 }
 
 // provider is one line of the registry.
@@ -41,8 +43,12 @@ var providers = map[string]provider{
 	"bird":     {newBird, 48 * time.Hour, ""},
 }
 
-// New makes the reader of a provider. The error is a hookgate.Problem with the names there are.
+// New makes the reader of a provider, one that is declared in o included. The error is a hookgate.Problem with the names
+// there are, or a hookgate.Problems with what is wrong with the declaration.
 func New(provider string, o Options) (hookgate.Reader, error) {
+	if o.Declared != nil {
+		return newDeclared(provider, o)
+	}
 	p, ok := providers[provider]
 	if !ok {
 		return nil, hookgate.Problem{Field: "provider", Message: "unknown provider " + provider, Hint: "one of " + strings.Join(Names(), ", ")}

@@ -1,10 +1,9 @@
 package verifiers
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
-	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/hookgate/hookgate"
@@ -38,14 +37,7 @@ type birdSignature struct {
 }
 
 func newBirdSignature(s *settings) Scheme {
-	public := strings.TrimSuffix(s.PublicURL, "/")
-	switch u, err := url.Parse(public); {
-	case public == "":
-		s.problems.Add("", "set public_url to the address that the provider calls, such as https://hooks.example.com",
-			"bird-signature needs public_url, which is part of what Bird signs")
-	case err != nil, u.Scheme != "https" && u.Scheme != "http", u.Host == "", u.User != nil, strings.ContainsAny(public, "?# \t\r\n"):
-		s.problems.Add("", "write it as https://hooks.example.com", "public_url is not an http or https address without query and fragment")
-	}
+	public := s.publicURL("what Bird signs")
 	return &birdSignature{keys: s.hmacSecrets(), publicURL: public}
 }
 
@@ -80,11 +72,11 @@ func (b *birdSignature) Verify(req *hookgate.Request, now time.Time) (hookgate.P
 	if err != nil {
 		return hookgate.Proof{}, err
 	}
-	seconds, ok := birdSeconds(timestamp)
+	seconds, ok := plainNumber(timestamp, maxBirdDigits)
 	if !ok {
 		return hookgate.Proof{}, hookgate.Refuse(hookgate.HeaderGrammar, "%s is not a number of seconds in 1 to %d digits", birdTimeHeader, maxBirdDigits)
 	}
-	if !isDigest64(signature) {
+	if !isBase64(base64.StdEncoding, signature, sha256.Size) {
 		return hookgate.Proof{}, hookgate.Refuse(hookgate.HeaderGrammar, "%s is not canonical base64 of 32 bytes", birdHeader)
 	}
 	key, ok := b.matches(signature, timestamp, req)
@@ -112,19 +104,4 @@ func (b *birdSignature) matches(signature, timestamp string, req *hookgate.Reque
 		}
 	}
 	return hmacKey{}, false
-}
-
-// birdSeconds reads ASCII digits without sign, blank or leading zero, so that one time has one text.
-func birdSeconds(text string) (int64, bool) {
-	if text == "" || len(text) > maxBirdDigits || (text[0] == '0' && len(text) > 1) {
-		return 0, false
-	}
-	var n int64
-	for i := range len(text) {
-		if text[i] < '0' || text[i] > '9' {
-			return 0, false
-		}
-		n = n*10 + int64(text[i]-'0')
-	}
-	return n, true
 }

@@ -38,7 +38,7 @@ func TestS02_Config(t *testing.T) {
 	}{
 		{"no scheme", entry{}, "scheme", "missing"},
 		{"unknown scheme", entry{Scheme: "hub-signatur"}, "scheme", "one of access-token"},
-		{"far unknown scheme", entry{Scheme: "kerberos"}, "scheme", "access-token, basic, bearer, bird-signature, client-certificate, hub-signature, none, siq-signature"},
+		{"far unknown scheme", entry{Scheme: "kerberos"}, "scheme", "access-token, basic, bearer, bird-signature, client-certificate, hmac, hub-signature, none, siq-signature, standard-webhooks"},
 		{"very long scheme", entry{Scheme: strings.Repeat("x", 5000)}, "scheme", "unknown scheme"},
 		{"option not taken", entry{Scheme: "hub-signature", Secrets: lit(goodKey), Issuer: "i"}, "issuer", "hub-signature takes secrets, encoding"},
 		{"users for bearer", entry{Scheme: "bearer", Keys: pem("jwt.pub.pem"), Users: lit("a:b")}, "users", "does not take users"},
@@ -188,7 +188,7 @@ func TestWarnings(t *testing.T) {
 
 func TestNamesAreSorted(t *testing.T) {
 	t.Parallel()
-	want := []string{"access-token", "basic", "bearer", "bird-signature", "client-certificate", "hub-signature", "none", "siq-signature"}
+	want := []string{"access-token", "basic", "bearer", "bird-signature", "client-certificate", "hmac", "hub-signature", "none", "siq-signature", "standard-webhooks"}
 	if got := verifiers.Names(); !slices.Equal(got, want) {
 		t.Errorf("names %v, want %v", got, want)
 	}
@@ -197,11 +197,8 @@ func TestNamesAreSorted(t *testing.T) {
 func TestFreshness(t *testing.T) {
 	t.Parallel()
 	for _, name := range append(verifiers.Names(), "kerberos") {
-		var want time.Duration
-		if name == "bird-signature" {
-			want = 24*time.Hour + 5*time.Minute
-		}
-		if got := verifiers.Freshness(name); got != want {
+		want := map[string]time.Duration{"bird-signature": 24*time.Hour + 5*time.Minute, "standard-webhooks": 10 * time.Minute}[name]
+		if got := verifiers.Freshness(hookgate.AuthSettings{Scheme: name}); got != want {
 			t.Errorf("%s: %s, want %s", name, got, want)
 		}
 	}

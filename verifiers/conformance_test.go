@@ -36,8 +36,11 @@ func TestRoundTrip(t *testing.T) {
 		if proof.Scheme != f.one.Scheme {
 			t.Errorf("scheme %q, want %q", proof.Scheme, f.one.Scheme)
 		}
-		if want := f.one.Scheme == "bird-signature"; (proof.SignedTime != "") != want {
+		if want := verifiers.Freshness(f.one) > 0; (proof.SignedTime != "") != want {
 			t.Errorf("signed time %q", proof.SignedTime)
+		}
+		if want := f.one.Scheme == "standard-webhooks" || f.one.Scheme == "hmac"; (proof.SignedID != "") != want {
+			t.Errorf("signed id %q", proof.SignedID)
 		}
 		empty := delivery()
 		empty.Body = nil
@@ -157,7 +160,10 @@ func TestS12_WindowEdges(t *testing.T) {
 		late, early hookgate.Reason
 	}{
 		"bird-signature": {24 * time.Hour, 300 * time.Second, hookgate.TooOld, hookgate.TooEarly},
-		"bearer":         {5*time.Minute + 29*time.Second, 30 * time.Second, hookgate.TokenRefused, hookgate.TokenRefused},
+		"hmac":           {300 * time.Second, 300 * time.Second, hookgate.TooOld, hookgate.TooEarly},
+
+		"standard-webhooks": {300 * time.Second, 300 * time.Second, hookgate.TooOld, hookgate.TooEarly},
+		"bearer":            {5*time.Minute + 29*time.Second, 30 * time.Second, hookgate.TokenRefused, hookgate.TokenRefused},
 	}
 	covered := golden(t)
 	for _, name := range verifiers.Names() {

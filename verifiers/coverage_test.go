@@ -39,7 +39,8 @@ func parts() []struct {
 		{"method", func(r *hookgate.Request, _ *time.Time) { r.Method = http.MethodPut }},
 		{"content-type", func(r *hookgate.Request, _ *time.Time) { r.Header["Content-Type"] = []string{"text/plain"} }},
 	}
-	for _, h := range []string{"Authorization", "X-Hub-Signature", "X-Siqsignature", "Messagebird-Signature", "Messagebird-Request-Timestamp", "Messagebird-Request-Id"} {
+	for _, h := range []string{"Authorization", "X-Hub-Signature", "X-Siqsignature", "Messagebird-Signature", "Messagebird-Request-Timestamp", "Messagebird-Request-Id",
+		standardSignature, standardID, standardTime, sumHeader, sumID, sumTime} {
 		list = append(list, part{h, func(r *hookgate.Request, _ *time.Time) {
 			if had := r.Header[h]; len(had) == 1 {
 				r.Header[h] = []string{flipped(had[0])}
@@ -57,7 +58,7 @@ func TestCoverage(t *testing.T) {
 	t.Parallel()
 	columns := parts()
 	var out strings.Builder
-	fmt.Fprintf(&out, "%-15s", "scheme")
+	fmt.Fprintf(&out, "%-17s", "scheme")
 	for _, c := range columns {
 		fmt.Fprintf(&out, " %s", c.name)
 	}
@@ -66,7 +67,7 @@ func TestCoverage(t *testing.T) {
 	for _, name := range verifiers.Names() {
 		f := all[name]
 		s, v := signer(t, f.one, f.privateOne), verifier(t, f.one)
-		fmt.Fprintf(&out, "%-15s", name)
+		fmt.Fprintf(&out, "%-17s", name)
 		for _, c := range columns {
 			req, now := copyOf(signedBy(t, s)), receipt
 			accepted(t, v, copyOf(req), now)

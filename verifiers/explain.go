@@ -171,7 +171,7 @@ func (x *explainer) keys() (Explanation, bool) {
 // forms tries other ways to write the right signature.
 func (x *explainer) forms() (Explanation, bool) {
 	if x.entry.Scheme == "hub-signature" {
-		for encoding := range hubForms() {
+		for encoding := range forms() {
 			entry := x.entry
 			entry.Encoding = encoding
 			if x.passes(entry, x.req) {

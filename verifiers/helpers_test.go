@@ -51,6 +51,11 @@ func fixtures(t testing.TB) map[string]fixture {
 	basic := fixture{headers: []string{"Authorization"}}
 	basic.one, basic.two, basic.both = by("basic")
 	basic.one.Users, basic.two.Users, basic.both.Users = []hookgate.Secret{ua}, []hookgate.Secret{ub}, []hookgate.Secret{ua, ub}
+	standard := secrets("standard-webhooks", standardSignature, standardID, standardTime)
+	sa, sb := secret("ONE", "whsec_bWFkZS11cC1zZWNyZXQtbnVtYmVyLW9uZQ=="), secret("TWO", "whsec_bWFkZS11cC1zZWNyZXQtbnVtYmVyLXR3bw==")
+	standard.one.Secrets, standard.two.Secrets, standard.both.Secrets = []hookgate.Secret{sa}, []hookgate.Secret{sb}, []hookgate.Secret{sa, sb}
+	declared := secrets("hmac", sumHeader, sumTime, sumID)
+	declared.one.Declared, declared.two.Declared, declared.both.Declared = everything(), everything(), everything()
 	var none fixture
 	none.one, none.two, none.both = by("none")
 	authority := func(name string) hookgate.Secret {
@@ -70,9 +75,20 @@ func fixtures(t testing.TB) map[string]fixture {
 		"basic":          basic,
 		"bearer":         keys("bearer", "jwt", "jwt-p256", "Authorization"),
 		"bird-signature": secrets("bird-signature", "Messagebird-Signature", "Messagebird-Request-Timestamp"),
+		"hmac":           declared,
 		"hub-signature":  secrets("hub-signature", "X-Hub-Signature"),
 		"none":           none,
 		"siq-signature":  keys("siq-signature", "siq", "siq-spare", "X-Siqsignature"),
+
+		"standard-webhooks": standard,
+	}
+}
+
+// everything is a declaration that signs all that one can sign.
+func everything() *hookgate.Declaration {
+	return &hookgate.Declaration{
+		Name: "everything", Header: "X-Sum", Prefix: "sha512=", Encoding: "base64", Algorithm: "sha512",
+		Signed: `{method}\n{url}\n{id}.{timestamp}.{body}`, Timestamp: hookgate.DeclaredTime{Header: "X-Sum-Time"}, ID: "X-Sum-Id",
 	}
 }
 

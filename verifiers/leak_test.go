@@ -86,10 +86,12 @@ func refusal(t *testing.T, name string, s verifiers.Scheme) {
 	t.Helper()
 	for _, h := range []string{"", "x", "Basic eDp5", "Bearer x", "Bearer a.b.c", "sha256=" + strings.Repeat("0", 64)} {
 		req := delivery()
-		for _, header := range []string{"Authorization", hubHeader, siqHeader, birdHeader} {
+		for _, header := range []string{"Authorization", hubHeader, siqHeader, birdHeader, standardSignature, standardID, sumHeader, sumID} {
 			req.Header[header] = []string{h}
 		}
-		req.Header[birdTime] = []string{"1719823264"}
+		for _, header := range []string{birdTime, standardTime, sumTime} {
+			req.Header[header] = []string{"1719823264"}
+		}
 		if _, err := s.Verify(req, receipt); err != nil {
 			demandSilence(t, name, err)
 		}
@@ -106,6 +108,9 @@ func TestNoSecretInRefusals(t *testing.T) {
 			entry.Secrets = []hookgate.Secret{hookgate.NewSecret([]byte(canary), "env:CANARY")}
 		case len(entry.Users) > 0:
 			entry.Users = []hookgate.Secret{hookgate.NewSecret([]byte("user:"+canary), "env:CANARY")}
+		}
+		if entry.Scheme == "standard-webhooks" {
+			entry.Secrets = []hookgate.Secret{hookgate.NewSecret([]byte("whsec_"+base64.StdEncoding.EncodeToString([]byte("--"+canary))), "env:CANARY")}
 		}
 		s, v := signer(t, entry, f.privateOne), verifier(t, entry)
 		refusal(t, entry.Scheme, v)

@@ -22,9 +22,9 @@ type Scheme interface {
 // kind is what the registry knows of a scheme before it is configured.
 type kind struct {
 	make      func(s *settings) Scheme
-	takes     map[string]use // by option; what is not here is refused
-	keyPair   bool           // signing needs a private key
-	freshness time.Duration
+	takes     map[string]use                                  // by option; what is not here is refused
+	keyPair   bool                                            // signing needs a private key
+	freshness func(entry hookgate.AuthSettings) time.Duration // nil where no time is signed
 	warn      func(s *settings)
 }
 
@@ -32,12 +32,18 @@ var registry = map[string]kind{
 	"access-token":   {make: newAccessToken, takes: map[string]use{"secrets": required, "prefix": optional}, warn: warnAccessToken},
 	"basic":          {make: newBasic, takes: map[string]use{"users": required}, warn: warnBasic},
 	"bearer":         {make: newBearer, takes: map[string]use{"keys": required, "issuer": optional, "audience": optional}, keyPair: true},
-	"bird-signature": {make: newBirdSignature, takes: map[string]use{"secrets": required}, freshness: birdBack + birdAhead},
+	"bird-signature": {make: newBirdSignature, takes: map[string]use{"secrets": required}, freshness: always(birdBack + birdAhead)},
+	"hmac":           {make: newDeclared, takes: map[string]use{"declaration": required, "secrets": required}, freshness: freshDeclared, warn: warnDeclared},
 	"hub-signature":  {make: newHubSignature, takes: map[string]use{"secrets": required, "encoding": optional}},
 	"none":           {make: newNone},
 	"siq-signature":  {make: newSiqSignature, takes: map[string]use{"keys": required}, keyPair: true},
 
 	"client-certificate": {make: newClientCertificate, takes: map[string]use{"ca": optional, "names": optional, "fingerprints": optional}, keyPair: true, warn: warnClientCertificate},
+	"standard-webhooks": {make: newStandardWebhooks, takes: map[string]use{"secrets": required}, freshness: always(2 * standardTolerance)},
+}
+
+func always(d time.Duration) func(hookgate.AuthSettings) time.Duration {
+	return func(hookgate.AuthSettings) time.Duration { return d }
 }
 
 // New makes the scheme that an auth entry describes. The error is a hookgate.Problems that names everything that is
@@ -79,13 +85,20 @@ func Names() []string {
 	return names
 }
 
-// Freshness is the whole span of signed times that a scheme accepts, back plus ahead: 24 h 5 min for bird-signature, and
-// 0 for a scheme that signs no time or is not known. A source must remember its events at least as long, or a delivery
-// could be replayed after its marker has gone and before its signature has grown too old.
-func Freshness(scheme string) time.Duration { return registry[scheme].freshness }
+// Freshness is the whole span of signed times that an entry accepts, back plus ahead: 24 h 5 min for bird-signature, 10 min
+// for standard-webhooks, twice the tolerance for hmac where its declaration signs a time, and 0 for a scheme that signs none
+// or is not known. A source must remember its events at least as long, or a delivery could be replayed after its marker has
+// gone and before its signature has grown too old.
+func Freshness(entry hookgate.AuthSettings) time.Duration {
+	if k := registry[entry.Scheme]; k.freshness != nil {
+		return k.freshness(entry)
+	}
+	return 0
+}
 
 // Warnings names what New accepts although it is weak: a password or token under 12 characters, which the provider's
-// console may have dictated. The loader warns of the scheme none itself. An entry that New refuses may be given too.
+// console may have dictated, or an HMAC with SHA-1. The loader warns of the scheme none itself. An
+// entry that New refuses may be given too.
 func Warnings(entry hookgate.AuthSettings) []hookgate.Problem {
 	s := &settings{AuthSettings: entry}
 	if k := registry[entry.Scheme]; k.warn != nil {

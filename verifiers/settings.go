@@ -1,6 +1,7 @@
 package verifiers
 
 import (
+	"net/url"
 	"strings"
 
 	"github.com/hookgate/hookgate"
@@ -44,6 +45,7 @@ func (s *settings) given() []struct {
 		{"ca", len(s.CA) > 0},
 		{"names", len(s.Names) > 0},
 		{"fingerprints", len(s.Fingerprints) > 0},
+		{"declaration", s.Declaration != "" || s.Declared != nil},
 	}
 }
 
@@ -85,4 +87,17 @@ func (s *settings) unknownScheme() {
 		return
 	}
 	s.problems.Add("scheme", hint, "unknown scheme %q", s.Scheme)
+}
+
+// publicURL is public_url without a slash at its end, for a scheme that signs it; what completes the sentence to the user.
+func (s *settings) publicURL(what string) string {
+	public := strings.TrimSuffix(s.PublicURL, "/")
+	switch u, err := url.Parse(public); {
+	case public == "":
+		s.problems.Add("", "set public_url to the address that the provider calls, such as https://hooks.example.com",
+			"%s needs public_url, which is part of %s", s.Scheme, what)
+	case err != nil, u.Scheme != "https" && u.Scheme != "http", u.Host == "", u.User != nil, strings.ContainsAny(public, "?# \t\r\n"):
+		s.problems.Add("", "write it as https://hooks.example.com", "public_url is not an http or https address without query and fragment")
+	}
+	return public
 }

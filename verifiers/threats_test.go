@@ -32,6 +32,14 @@ const (
 	siqHeader  = "X-Siqsignature"
 	birdHeader = "Messagebird-Signature"
 	birdTime   = "Messagebird-Request-Timestamp"
+
+	standardID        = "Webhook-Id"
+	standardTime      = "Webhook-Timestamp"
+	standardSignature = "Webhook-Signature"
+
+	sumHeader = "X-Sum"
+	sumID     = "X-Sum-Id"
+	sumTime   = "X-Sum-Time"
 )
 
 // pair is a scheme's verifier and a good delivery for it.
@@ -51,6 +59,12 @@ func TestS02_SignedWithTheEmptyKey(t *testing.T) {
 	t.Parallel()
 	v, good := pair(t, "hub-signature")
 	refusedFor(t, v, with(good, hubHeader, "sha256="+hex.EncodeToString(mac(sha256.New, nil, good.Body))), receipt, hookgate.Mismatch)
+	v, good = pair(t, "standard-webhooks")
+	signed := good.Header[standardID][0] + "." + good.Header[standardTime][0] + "." + string(good.Body)
+	refusedFor(t, v, with(good, standardSignature, "v1,"+base64.StdEncoding.EncodeToString(mac(sha256.New, nil, []byte(signed)))), receipt, hookgate.Mismatch)
+	v, good = pair(t, "hmac")
+	signed = "POST\nhttps://hooks.example.com" + good.Target + "\n" + good.Header[sumID][0] + "." + good.Header[sumTime][0] + "." + string(good.Body)
+	refusedFor(t, v, with(good, sumHeader, "sha512="+base64.StdEncoding.EncodeToString(mac(sha512.New, nil, []byte(signed)))), receipt, hookgate.Mismatch)
 	v, good = pair(t, "bird-signature")
 	digest := sha256.Sum256(good.Body)
 	message := good.Header[birdTime][0] + "\nhttps://hooks.example.com" + good.Target + "\n" + string(digest[:])
@@ -82,7 +96,7 @@ func TestS03_AlgorithmConfusion(t *testing.T) {
 
 func TestS04_NonCanonicalBase64(t *testing.T) {
 	t.Parallel()
-	for scheme, header := range map[string]string{"siq-signature": siqHeader, "bird-signature": birdHeader} {
+	for scheme, header := range map[string]string{"siq-signature": siqHeader, "bird-signature": birdHeader, "standard-webhooks": standardSignature, "hmac": sumHeader} {
 		v, good := pair(t, scheme)
 		value := good.Header[header][0]
 		last := strings.TrimRight(value, "=")
@@ -168,7 +182,9 @@ func TestS05_OneForm(t *testing.T) {
 // net/http joins a folded header by one blank; no scheme's grammar has a blank there.
 func TestS07_FoldedHeader(t *testing.T) {
 	t.Parallel()
-	for scheme, headers := range map[string][]string{"hub-signature": {hubHeader}, "siq-signature": {siqHeader}, "bird-signature": {birdHeader, birdTime}} {
+	for scheme, headers := range map[string][]string{"hub-signature": {hubHeader}, "siq-signature": {siqHeader}, "bird-signature": {birdHeader, birdTime},
+		"standard-webhooks": {standardSignature, standardID, standardTime}, "hmac": {sumHeader, sumID, sumTime},
+	} {
 		v, good := pair(t, scheme)
 		for _, header := range headers {
 			value := good.Header[header][0]
@@ -206,7 +222,9 @@ func TestS09_RawBytes(t *testing.T) {
 		`{"n":161.0}`, `{"n":161}`, `{"n" : 161.0}`, `{"p":"a\/b"}`, `{"p":"a/b"}`, `{"p":"a\u002fb"}`, "\ufeff{}", "{}", "{}\r\n", "{}\n", "{\"a\":\"\xff\"}",
 		`{"a":1,"a":2}`, `{"a":2}`, "{\"a\":\"\x00\"}", "",
 	}
-	for scheme, header := range map[string]string{"hub-signature": hubHeader, "siq-signature": siqHeader, "bird-signature": birdHeader} {
+	for scheme, header := range map[string]string{
+		"hub-signature": hubHeader, "siq-signature": siqHeader, "bird-signature": birdHeader, "standard-webhooks": standardSignature, "hmac": sumHeader,
+	} {
 		f := fixtures(t)[scheme]
 		s, v := signer(t, f.one, f.privateOne), verifier(t, f.one)
 		seen := make(map[string]string)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -29,6 +30,16 @@ func rules() configs.Rules {
 			_, err := forward.NewSigner(keys)
 			return err
 		},
+		Declaration: func(d hookgate.Declaration) error {
+			var problems hookgate.Problems
+			for _, err := range []error{verifiers.CheckDeclaration(d), normalize.CheckDeclaration(d)} {
+				var found hookgate.Problems
+				if errors.As(err, &found) {
+					problems = append(problems, found...)
+				}
+			}
+			return problems.Err()
+		},
 		Journal:      journal.CheckRedisURL,
 		AuthWarnings: verifiers.Warnings,
 		Destination:  forward.Check,
@@ -52,7 +63,7 @@ func buildSources(c *configs.Config) ([]*hookgate.Source, error) {
 }
 
 func buildSource(s configs.Source) (*hookgate.Source, error) {
-	options := normalize.Options{Event: s.Event}
+	options := normalize.Options{Event: s.Event, Declared: s.Declared}
 	if s.Timezone != "" {
 		zone, err := time.LoadLocation(s.Timezone)
 		if err != nil {

@@ -51,9 +51,9 @@ def ec_key(name, curve):
     return key(name, "-quiet", "-algorithm", "EC", "-pkeyopt", f"ec_paramgen_curve:{curve}")
 
 
-def case(name, origin, command, auth, headers, body=b"", target="/hooks/test", now=1719823264, keyid="", signedtime=""):
+def case(name, origin, command, auth, headers, body=b"", target="/hooks/test", now=1719823264, keyid="", signedtime="", signedid=""):
     return {"name": name, "origin": origin, "command": command, "auth": auth, "now": now, "target": target,
-            "headers": headers, "body_b64": base64.b64encode(body).decode(), "keyid": keyid, "signed_time": signedtime}
+            "headers": headers, "body_b64": base64.b64encode(body).decode(), "keyid": keyid, "signed_time": signedtime, **({"signed_id": signedid} if signedid else {})}
 
 
 def write(scheme, *cases):
@@ -246,6 +246,63 @@ write("bearer",
       bearer("EdDSA, key set, key without kid", "EdDSA", ed_private, [SET], "keys[0]", kid="unknown"),
       bearer("a list of audiences, nbf and at+jwt", "RS256", jwt_private, [jwt_public], "keys[0]",
              claims={**CLAIMS, "aud": ["other", "hookgate"], "nbf": 1719823200}, typ="at+jwt"))
+
+# standard-webhooks
+def standard(name, secrets, signer, ident, body, expect=None, origin="openssl", timestamp="1719823259", others="", **more):
+    key = base64.b64decode(secrets[signer].removeprefix("whsec_"))
+    signature = b64(hmac(key, f"{ident}.{timestamp}.".encode() + body))
+    assert expect in (None, signature)
+    return case(name, origin, "printf '%s.%s.' ID TIME | cat - body | openssl dgst -sha256 -mac HMAC -macopt hexkey:<key in hex> -binary | openssl base64 -A",
+                {"secrets": secrets}, [["Webhook-Id", ident], ["Webhook-Timestamp", timestamp], ["Webhook-Signature", others + "v1," + signature]], body,
+                keyid=f"secrets[{signer}]", signedtime=timestamp, signedid=ident, **more)
+
+
+library_secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+own_secret = "whsec_" + b64(b"a made-up key of thirty-two byte")
+write("standard-webhooks",
+      standard("the sample of the reference library's test", [library_secret], 0, "msg_p5jXN8AQM9LWM0D4loKWxJek", b'{"test": 2432232314}',
+               "g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=", "secret, id, time, body and signature from the reference library's test", timestamp="1614265330", now=1614265330),
+      standard("odd bytes, second of two keys", [own_secret, library_secret], 1, "evt:7-A_b/c+d=", ODD),
+      standard("other versions beside it", [own_secret], 0, "msg_1", b"{}",
+               others="v1a,hnO3f9T8Ytu9HwrXslvumlUpqtNVqkhqw/enGzPCXe5BdqzCInXqYXFymVJaA7AZdpXwVLPo3mNl8EM+m7TBAg== v2,x "),
+      standard("empty body", [own_secret], 0, "m", b""))
+
+# hmac, as declarations describe it: every encoding and algorithm, every way to decode the key, every word of the template
+ENCODINGS = {"hex": lambda m: m.hex(), "HEX": lambda m: m.hex().upper(), "base64": b64, "base64url": b64url, "base64url-padded": lambda m: b64(m).replace("+", "-").replace("/", "_")}
+hmac_key = b"a made-up key of thirty-two byte"
+SECRETS = {"raw": hmac_key.decode(), "base64": b64(hmac_key), "hex": hmac_key.hex(), "whsec": "whsec_" + b64(hmac_key)}
+
+
+def mac(algorithm, message):
+    return openssl("dgst", "-" + algorithm, "-mac", "HMAC", "-macopt", "hexkey:" + hmac_key.hex(), "-binary", data=message)
+
+
+def declared(name, declaration, message, headers, target="/hooks/test", **more):
+    declaration = {"name": "made-up", "header": "X-Sum", **declaration}
+    algorithm, encoding = declaration.get("algorithm", "sha256"), declaration.get("encoding", "hex")
+    text = declaration.get("prefix", "") + ENCODINGS[encoding](mac(algorithm, message))
+    if "pair" in declaration:
+        text = headers.pop("pairs") + declaration["pair"] + "=" + text
+    return case(name, "openssl", f"openssl dgst -{algorithm} -mac HMAC -macopt hexkey:<key in hex> -binary, written as {encoding}",
+                {"secrets": [SECRETS[declaration.get("key", "raw")]], "public_url": "https://hooks.example.com", "declaration": declaration},
+                [[declaration["header"], text], *([k, v] for k, v in headers.items())], ODD, target=target, keyid="secrets[0]", **more)
+
+
+write("hmac",
+      *(declared(f"{a} as {e}", {"algorithm": a, "encoding": e}, ODD, {}) for a in ("sha256", "sha512", "sha1") for e in ENCODINGS),
+      *(declared(f"the key as {k}", {"key": k}, ODD, {}) for k in SECRETS),
+      declared("a prefix with a blank", {"prefix": "HMAC ", "encoding": "base64", "header": "Authorization"}, ODD, {}),
+      declared("a time in a header of its own", {"signed": "v0:{timestamp}:{body}", "prefix": "v0=", "timestamp": {"header": "X-Time"}},
+               b"v0:1719823259:" + ODD, {"X-Time": "1719823259"}, signedtime="1719823259"),
+      declared("a time in milliseconds behind the body", {"signed": "{body}{timestamp}", "timestamp": {"header": "X-Time", "unit": "ms"}},
+               ODD + b"1719823259123", {"X-Time": "1719823259123"}, signedtime="1719823259123"),
+      declared("pairs, with others among them", {"signed": "{timestamp}.{body}", "pair": "v1", "timestamp": {"pair": "t"}},
+               b"1719823259." + ODD, {"pairs": "t=1719823259,v0=00,v1=" + "0" * 64 + ","}, signedtime="1719823259"),
+      declared("id, method and URL, with line feeds", {"signed": r"{method}\n{url}\n{id}\n{timestamp}\n\\{body}", "id": "X-Id", "timestamp": {"header": "X-Time"}},
+               b"POST\nhttps://hooks.example.com/hooks/test?a=b.c\nid-7\n1719823259\n\\" + ODD,
+               {"X-Id": "id-7", "X-Time": "1719823259"}, target="/hooks/test?a=b.c", signedtime="1719823259", signedid="id-7"),
+      declared("the URL and the body with nothing between", {"signed": "{url}{body}"}, b"https://hooks.example.com/hooks/test" + ODD, {}),
+      declared("the target behind the body", {"signed": "{body};{target}"}, ODD + b";/hooks/test?x=%2F", {}, target="/hooks/test?x=%2F"))
 
 # keys that must be refused
 rsa_key("small", 1024)
