@@ -62,7 +62,10 @@ func (r declared) Reply(req *hookgate.Request) (contentType string, body []byte)
 	if err != nil {
 		return "", nil
 	}
-	return "text/plain; charset=utf-8", []byte(delivery{nil, root}.text(r.read.reply))
+	if text := (delivery{nil, root}).text(r.read.reply); text != "" {
+		return "text/plain; charset=utf-8", []byte(text)
+	}
+	return "", nil
 }
 
 // root finds the object of the body. A form is told by its shape, as no Content-Type is trusted.

@@ -175,10 +175,10 @@ func (s *signedText) holds(w word) bool {
 }
 
 // unmistakable reports whether the target can be cut out of the signed text in one way only. Its path is the source's own, so
-// it is the query that counts.
+// it is the query that counts, the question mark included.
 func (s *signedText) unmistakable(target string) bool {
-	_, query, has := strings.Cut(target, "?")
-	return !has || !s.noQuery && !strings.ContainsAny(query, s.queryStops)
+	i := strings.IndexByte(target, '?')
+	return i < 0 || !s.noQuery && !strings.ContainsAny(target[i:], s.queryStops)
 }
 
 // write makes what stands before the body of a request, and behind it.
