@@ -27,7 +27,7 @@ func checkVectors(d *hookgate.Declaration) (problems hookgate.Problems) {
 		if v.Verifies {
 			good++
 		}
-		err, wrong := tryVector(d, v)
+		wrong, err := tryVector(d, v)
 		switch {
 		case wrong != nil:
 			problems.Add(join(field, wrong.Field), wrong.Hint, "%s", wrong.Message)
@@ -63,28 +63,28 @@ func told(err error) string {
 }
 
 // tryVector verifies a vector; err is the refusal, wrong is what keeps it from being tried.
-func tryVector(d *hookgate.Declaration, v hookgate.Vector) (err error, wrong *hookgate.Problem) {
+func tryVector(d *hookgate.Declaration, v hookgate.Vector) (wrong *hookgate.Problem, err error) {
 	compiled, problems := compile(d)
 	if len(problems) > 0 {
-		return nil, &problems[0]
+		return &problems[0], nil
 	}
 	req, publicURL, wrong := vectorRequest(compiled, v)
 	if wrong != nil {
-		return nil, wrong
+		return wrong, nil
 	}
 	now, wrong := vectorTime(compiled, v)
 	if wrong != nil {
-		return nil, wrong
+		return wrong, nil
 	}
 	s := &settings{AuthSettings: hookgate.AuthSettings{
 		Scheme: "hmac", Declared: d, PublicURL: publicURL, Secrets: []hookgate.Secret{hookgate.NewSecret([]byte(v.Secret), "")},
 	}, signs: true} // a page's sample may be short
 	scheme := newDeclared(s)
 	if len(s.problems) > 0 {
-		return nil, &hookgate.Problem{Field: "secret", Message: s.problems[0].Message, Hint: s.problems[0].Hint}
+		return &hookgate.Problem{Field: "secret", Message: s.problems[0].Message, Hint: s.problems[0].Hint}, nil
 	}
 	_, err = scheme.Verify(req, now)
-	return err, nil
+	return nil, err
 }
 
 // vectorTime is the time of receipt, which counts only where a time is signed.
@@ -150,7 +150,7 @@ func explain(d *hookgate.Declaration, v hookgate.Vector) string {
 						changed = append(changed, c[0]+": "+c[2])
 					}
 				}
-				if err, wrong := tryVector(&other, v); err == nil && wrong == nil && len(changed) < fewest {
+				if wrong, err := tryVector(&other, v); err == nil && wrong == nil && len(changed) < fewest {
 					best, fewest = "it does with "+strings.Join(changed, ", "), len(changed)
 				}
 			}

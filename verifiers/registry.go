@@ -39,7 +39,7 @@ var registry = map[string]kind{
 	"siq-signature":  {make: newSiqSignature, takes: map[string]use{"keys": required}, keyPair: true},
 
 	"client-certificate": {make: newClientCertificate, takes: map[string]use{"ca": optional, "names": optional, "fingerprints": optional}, keyPair: true, warn: warnClientCertificate},
-	"standard-webhooks": {make: newStandardWebhooks, takes: map[string]use{"secrets": required}, freshness: always(2 * standardTolerance)},
+	"standard-webhooks":  {make: newStandardWebhooks, takes: map[string]use{"secrets": required}, freshness: always(2 * standardTolerance)},
 }
 
 func always(d time.Duration) func(hookgate.AuthSettings) time.Duration {
