@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/hookgate/hookgate"
 )
@@ -102,7 +103,8 @@ func (r declared) classify(e *hookgate.Event, at delivery) {
 	var names []string
 	for _, alternatives := range r.read.event {
 		// orders/create is a name of two segments as well.
-		if part := strings.Trim(strings.ReplaceAll(at.text(alternatives), "/", "."), "."); part != "" {
+		part := strings.ReplaceAll(at.text(alternatives), "/", ".")
+		if part = strings.TrimFunc(part, func(r rune) bool { return r == '.' || unicode.IsSpace(r) }); part != "" {
 			names = append(names, part)
 		}
 	}
@@ -113,7 +115,7 @@ func (r declared) classify(e *hookgate.Event, at delivery) {
 	e.Type = typeName(r.name, native)
 	k := unlisted(native, "")
 	e.EntityType, e.Action = k.entity, k.action
-	if entity := at.text(r.read.entityType); entity != "" {
+	if entity := strings.TrimSpace(at.text(r.read.entityType)); entity != "" {
 		e.EntityType = strings.ToLower(entity)
 	}
 }

@@ -53,6 +53,7 @@ func TestDeclaredReading(t *testing.T) {
 		"no time":               {`{"at":"yesterday"}`, nil, map[string]string{"timesource": "received"}},
 		"half a time":           {`{"at":"1714979289.1x"}`, nil, map[string]string{"timesource": "received"}},
 		"no number":             {`{"at":-1714979289}`, nil, map[string]string{"timesource": "received"}},
+		"blank names":           {`{"type":" ","data":{"object":{"kind":"\t"}}}`, []string{"X-Event", " . / "}, map[string]string{"type": "mine.unknown", "entitytype": "unknown"}},
 		"a doubled header":      {`{}`, []string{"X-Event", "a", "X-Event", "b"}, map[string]string{"type": "mine.unknown"}},
 		"a header beyond ASCII": {`{}`, []string{"X-Event", "caf\u00e9"}, map[string]string{"type": "mine.unknown"}},
 		"values that are none":  {`{"type":{"a":1},"account":[1],"data":{"object":{"id":true}}}`, nil, map[string]string{"type": "mine.unknown"}},

@@ -215,11 +215,11 @@ func (d *declared) pairs(value string, signatures []string) (timestamp string, _
 	for n, rest, more := 1, value, true; more; n++ {
 		var entry string
 		entry, rest, more = strings.Cut(rest, ",")
-		name, text, ok := strings.Cut(entry, "=")
+		name, text, _ := strings.Cut(entry, "=") // without it the text is empty
 		switch {
 		case n > maxPairs:
 			return "", nil, hookgate.Refuse(hookgate.HeaderGrammar, "%s holds more than %d pairs", d.header, maxPairs)
-		case !ok || !isWord(name) || !isVisible(text):
+		case !isWord(name) || !isVisible(text):
 			return "", nil, hookgate.Refuse(hookgate.HeaderGrammar, "%s is not a list of name=value with a comma between", d.header)
 		case name == d.time.pair:
 			timestamp = text

@@ -124,11 +124,11 @@ func standardSignatures(value string) ([]string, error) {
 	for n, rest, more := 1, value, true; more; n++ {
 		var entry string
 		entry, rest, more = strings.Cut(rest, " ")
-		version, signature, ok := strings.Cut(entry, ",")
+		version, signature, _ := strings.Cut(entry, ",") // without a comma the signature is empty
 		switch {
 		case n > maxSignatures:
 			return nil, hookgate.Refuse(hookgate.HeaderGrammar, "%s holds more than %d signatures", standardSignature, maxSignatures)
-		case !ok || !isWord(version) || !isVisible(signature):
+		case !isWord(version) || !isVisible(signature):
 			return nil, hookgate.Refuse(hookgate.HeaderGrammar, "%s is not a list of version,signature with one blank between", standardSignature)
 		case version != standardVersion:
 		case !isBase64(base64.StdEncoding, signature, sha256.Size):
