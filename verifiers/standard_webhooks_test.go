@@ -71,7 +71,7 @@ func TestStandardWebhooksLists(t *testing.T) {
 	value := good.Header[standardSignature][0]
 	other := "v1," + base64.StdEncoding.EncodeToString(make([]byte, 32))
 	digest := strings.TrimPrefix(value, "v1,")
-	for _, list := range []string{value, other + " " + value, value + " " + other, "v2,x " + value, value + " v1a," + strings.Repeat("A", 88),
+	for _, list := range []string{value, other + " " + value, value + " " + other, "v2,x " + value, "azAZ09-_,x " + value, value + " v1a," + strings.Repeat("A", 88),
 		strings.Repeat("v2,x ", 15) + value, value + strings.Repeat(" "+other, 15)} {
 		accepted(t, v, with(good, standardSignature, list), receipt)
 	}
@@ -122,7 +122,7 @@ var hostileTimes = []string{
 func TestS13_StandardWebhooksShift(t *testing.T) {
 	t.Parallel()
 	v, good := pair(t, "standard-webhooks")
-	for _, id := range []string{"a.1", ".", "a.", ".a", "msg 1", "msg\t1", "", "é", "msg\x00", "\xff", strings.Repeat("a", 257)} {
+	for _, id := range []string{"a.1", ".", "a.", ".a", "msg 1", "msg\t1", "", "é", "msg\x00", "msg\x7f", "\xff", strings.Repeat("a", 257)} {
 		refusedFor(t, v, signStandard(good, id, "1719823264"), receipt, hookgate.HeaderGrammar, hookgate.HeaderMissing)
 	}
 	accepted(t, v, signStandard(good, strings.Repeat("a", 256), "1719823264"), receipt)
