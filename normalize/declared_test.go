@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hookgate/hookgate"
 	"github.com/hookgate/hookgate/normalize"
@@ -193,9 +194,9 @@ func TestDeclaredReadsThatDoNotLoad(t *testing.T) {
 		"reply by header":  {r{Reply: []string{"header:X-Id"}}, "read.reply[0]", "from what is signed"},
 		"too many":         {r{Subject: slices.Repeat([]string{"a"}, 17)}, "read.subject", "17 places, and at most 16"},
 		"too many parts":   {r{Event: slices.Repeat([]string{"a"}, 17)}, "read.event", "17 places, and at most 16"},
-		"too long":         {r{ID: []string{strings.Repeat("a", 300)}}, "read.id[0]", "too long"},
-		"long form":        {r{Form: strings.Repeat("a", 300)}, "read.form", "too long"},
-		"window":           {r{Window: 1e18}, "read.window", "longer than a year"},
+		"too long":         {r{ID: []string{strings.Repeat("a", 257)}}, "read.id[0]", "too long"},
+		"long form":        {r{Form: strings.Repeat("a", 257)}, "read.form", "too long"},
+		"window":           {r{Window: 366*24*time.Hour + 1}, "read.window", "longer than a year"},
 	} {
 		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
 			t.Parallel()
@@ -210,8 +211,14 @@ func TestDeclaredReadsThatDoNotLoad(t *testing.T) {
 			}
 		})
 	}
-	if err := normalize.CheckDeclaration(*reading(readAll()).Declared); err != nil {
-		t.Error(err)
+	atLimits := r{
+		Event: slices.Repeat([]string{"a"}, 16), Subject: slices.Repeat([]string{strings.Repeat("a", 256)}, 16), NativeID: []string{"header:azAZ09-_"},
+		Form: strings.Repeat("a", 256), Window: 366 * 24 * time.Hour,
+	}
+	for _, read := range []r{readAll(), atLimits} {
+		if err := normalize.CheckDeclaration(*reading(read).Declared); err != nil {
+			t.Error(err)
+		}
 	}
 	unsigned := reading(readAll()).Declared
 	unsigned.ID = ""

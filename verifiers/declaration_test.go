@@ -109,6 +109,25 @@ func TestDeclarationsThatDoNotLoad(t *testing.T) {
 	}
 }
 
+// What is at a limit is within it.
+func TestDeclarationsAtTheLimits(t *testing.T) {
+	t.Parallel()
+	const body, at = "{}", "2024-07-01T08:41:04Z"
+	literal := strings.Repeat("a", 512-len("{timestamp}{body}"))
+	for _, tolerance := range []time.Duration{time.Second, 7 * 24 * time.Hour} {
+		good := hookgate.Vector{Verifies: true, Secret: goodKey, Headers: []string{"X-Time: 1719823264", "X-Sum: " + sumOf(literal+"1719823264"+body)}, Body: body, At: at}
+		bad := good
+		bad.Verifies, bad.Body = false, "[]"
+		d := hookgate.Declaration{Header: "X-Sum", Signed: literal + "{timestamp}{body}", Timestamp: hookgate.DeclaredTime{Header: "X-Time", Tolerance: tolerance}}
+		d.Vectors = slices.Concat(slices.Repeat([]hookgate.Vector{good}, 63), []hookgate.Vector{bad})
+		if err := verifiers.CheckDeclaration(d); err != nil {
+			t.Error(err)
+		}
+		d.Vectors = append(d.Vectors, good)
+		demandDeclared(t, d, "vectors", "65 vectors")
+	}
+}
+
 // A vector that fails for what the declaration says wrongly is told what would be right, and never what the signature is.
 func TestDeclarationsAreExplained(t *testing.T) {
 	t.Parallel()
