@@ -70,6 +70,7 @@ func TestDeclarationsThatDoNotLoad(t *testing.T) {
 		"id against time":      {func(d *d) { d.Signed, d.ID = "{id}{body}", "X-Id" }, "signed", "{id} meets another word"},
 		"id against letters":   {func(d *d) { d.Signed, d.ID = "{id}v1.{body}", "X-Id" }, "signed", "could be part of it"},
 		"id before letters":    {func(d *d) { d.Signed, d.ID = "{body}.v1{id}", "X-Id" }, "signed", "could be part of it"},
+		"id behind no ASCII":   {func(d *d) { d.Signed, d.ID = "À{id}.{body}", "X-Id" }, "signed", "could be part of it"},
 		"id not signed":        {func(d *d) { d.ID = "X-Id" }, "signed", "{id} and id: belong together"},
 		"id from nowhere":      {func(d *d) { d.Signed = "{id}.{body}" }, "signed", "{id} and id: belong together"},
 		"id in the header":     {func(d *d) { d.Signed, d.ID = "{id}.{body}", "x-sum" }, "id", "holds something else"},

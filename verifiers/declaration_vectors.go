@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -136,25 +137,42 @@ func vectorRequest(d *declared, v hookgate.Vector) (req *hookgate.Request, publi
 	return req, publicURL, nil
 }
 
-// explain looks for a declaration close to this one under which the vector verifies. It is empty where there is none.
+// explain says under which declaration close to this one a vector verifies. It is empty where there is none.
 func explain(d *hookgate.Declaration, v hookgate.Vector) string {
-	best, fewest := "", 4
+	for _, n := range nearby(d) {
+		if wrong, err := tryVector(&n.declaration, v); err == nil && wrong == nil {
+			return "it does with " + n.changed
+		}
+	}
+	return ""
+}
+
+// near is a declaration with other settings, and which those are.
+type near struct {
+	declaration hookgate.Declaration
+	changed     string
+	count       int
+}
+
+// nearby are the declarations that differ from one in algorithm, encoding or key, those with the fewest differences first.
+func nearby(d *hookgate.Declaration) (all []near) {
 	for _, algorithm := range []string{"sha256", "sha512", "sha1"} {
 		for _, encoding := range []string{"hex", "HEX", "base64", "base64url", "base64url-padded"} {
 			for _, key := range []string{"raw", "base64", "hex", "whsec"} {
-				other := *d
-				other.Algorithm, other.Encoding, other.Key = algorithm, encoding, key
 				var changed []string
 				for _, c := range [][3]string{{"algorithm", cmp.Or(d.Algorithm, "sha256"), algorithm}, {"encoding", cmp.Or(d.Encoding, "hex"), encoding}, {"key", cmp.Or(d.Key, "raw"), key}} {
 					if c[1] != c[2] {
 						changed = append(changed, c[0]+": "+c[2])
 					}
 				}
-				if wrong, err := tryVector(&other, v); err == nil && wrong == nil && len(changed) < fewest {
-					best, fewest = "it does with "+strings.Join(changed, ", "), len(changed)
+				if len(changed) > 0 {
+					other := *d
+					other.Algorithm, other.Encoding, other.Key = algorithm, encoding, key
+					all = append(all, near{other, strings.Join(changed, ", "), len(changed)})
 				}
 			}
 		}
 	}
-	return best
+	slices.SortStableFunc(all, func(a, b near) int { return a.count - b.count })
+	return all
 }

@@ -134,6 +134,10 @@ func headersOf(entry hookgate.AuthSettings) []string {
 		return []string{siqHeader}
 	case "bird-signature":
 		return []string{birdHeader, birdTimeHeader}
+	case "standard-webhooks":
+		return []string{standardSignature, standardTime, standardID}
+	case "hmac":
+		return declaredHeaders(entry.Declared)
 	}
 	return []string{"Authorization"}
 }
@@ -176,6 +180,15 @@ func (x *explainer) forms() (Explanation, bool) {
 			entry.Encoding = encoding
 			if x.passes(entry, x.req) {
 				return Explanation{SignatureForm, "the signature is right, and written as " + encoding, "set encoding: " + encoding}, true
+			}
+		}
+	}
+	if x.entry.Scheme == "hmac" && x.entry.Declared != nil {
+		for _, n := range nearby(x.entry.Declared) {
+			entry := x.entry
+			entry.Declared = &n.declaration
+			if x.passes(entry, x.req) {
+				return Explanation{SignatureForm, "the signature is right by a declaration with " + n.changed, "mend the declaration, and give it this delivery as a vector"}, true
 			}
 		}
 	}

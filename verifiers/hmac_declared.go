@@ -7,6 +7,7 @@ import (
 	"crypto/sha512"
 	"fmt"
 	"hash"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -73,6 +74,19 @@ func warnDeclared(s *settings) {
 	if s.Declared != nil && s.Declared.Algorithm == "sha1" {
 		s.problems.Add("declaration", "choose sha256 where the provider offers it", "%s signs with HMAC-SHA1", s.Declared.Name)
 	}
+}
+
+// declaredHeaders are the headers that a declared proof is in.
+func declaredHeaders(of *hookgate.Declaration) (names []string) {
+	if of == nil {
+		return nil
+	}
+	for _, name := range []string{of.Header, headerOfTime(of), of.ID} {
+		if name != "" {
+			names = append(names, http.CanonicalHeaderKey(name))
+		}
+	}
+	return names
 }
 
 // freshDeclared is the span of signed times that a declaration accepts, back plus ahead.
