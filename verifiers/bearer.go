@@ -22,35 +22,43 @@ const (
 	allowedForms = "RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512 or EdDSA"
 )
 
-// bearer is a JWT under Authorization: Bearer, as OAuth 2.0 hands it out. Sprinklr and CommBox offer OAuth in their
-// consoles (their pages say so); that the access token is a JWT under that header is our reading. It proves who
-// sends, and nothing about the body. The token's own header never decides where a key comes from (jku, x5u, jwk and x5c
-// are not read) and only chooses among the algorithms that the configured key allows.
+// demands are what the claims of a token must say.
+type demands struct {
+	issuer, audience string // iss and aud; empty for what nobody asks for
+	scopes           []string
+	endless          bool // exp may be missing
+}
+
+// bearer is a JWT under Authorization: Bearer, as OAuth 2.0 hands it out, made by a key of the configuration. Sprinklr and
+// CommBox offer OAuth in their consoles (their pages say so); that the access token is a JWT under that header is our
+// reading. It proves who sends, and nothing about the body. The token's own header never decides where a key comes from
+// (jku, x5u, jwk and x5c are not read) and only chooses among the algorithms that the configured key allows.
 type bearer struct {
-	keys             []tokenKey
-	issuer, audience string
-	private          crypto.Signer // nil unless made by NewSigner
-	signing          tokenKey      // the public half of private
+	demands
+	keys    []tokenKey
+	private crypto.Signer // nil unless made by NewSigner
+	signing tokenKey      // the public half of private
 }
 
-// tokenKey is one public key. A key of a JWK set has an algorithm and mostly a kid, a PEM key has neither.
-type tokenKey struct {
-	label
-	kid    string
-	alg    string
-	public crypto.PublicKey
-}
-
+// newBearer makes the scheme of whatever vouches for the tokens, of which there must be exactly one.
 func newBearer(s *settings) Scheme {
-	scheme := &bearer{issuer: s.Issuer, audience: s.Audience}
+	s.checkScopes()
+	switch s.voucher() {
+	case "jwks_url":
+		return newFetched(s)
+	case "introspection":
+		return newIntrospected(s)
+	case "issued":
+		return newIssued(s)
+	}
+	scheme := &bearer{demands: s.demands()}
 	for i, secret := range s.Keys {
 		field := fmt.Sprintf("keys[%d]", i)
 		if !s.resolved(field, secret) {
 			continue
 		}
-		name := labelOf(field, secret)
 		if text := bytes.TrimSpace(secret.Reveal()); text[0] == '{' {
-			scheme.keys = append(scheme.keys, s.keySet(field, name, text)...)
+			scheme.keys = append(scheme.keys, s.keySet(field, labelOf(field, secret), text)...)
 			continue
 		}
 		public, wrong := parsePublicKey(secret.Reveal())
@@ -61,7 +69,7 @@ func newBearer(s *settings) Scheme {
 			s.problems.Add(field, wrong.Hint, "%s", wrong.Message)
 			continue
 		}
-		scheme.keys = append(scheme.keys, tokenKey{label: name, public: public})
+		scheme.keys = append(scheme.keys, tokenKey{label: labelOf(field, secret), public: public})
 	}
 	if s.signs && s.resolved("private", s.private) {
 		scheme.addPrivate(s)
@@ -95,9 +103,13 @@ func (b *bearer) addPrivate(s *settings) {
 	s.problems.Add("private", "", "the private key belongs to none of the keys")
 }
 
-// signed is the claims that a token carries: who says it, to whom, and from when until when.
-func (b *bearer) signed(now time.Time) tokenClaims {
-	return tokenClaims{issuer: b.issuer, audience: b.audience, issuedAt: now, expires: now.Add(tokenLasts)}
+// signed is the claims that a token carries: who says it, to whom, for what, and from when until when.
+func (b *bearer) signed(now time.Time) madeClaims {
+	claims := madeClaims{issuer: b.issuer, scope: strings.Join(b.scopes, " "), issuedAt: now, expires: now.Add(tokenLasts)}
+	if b.audience != "" {
+		claims.audience = []string{b.audience}
+	}
+	return claims
 }
 
 // Sign makes a token that lasts five minutes. It stands for the provider's authorisation server.
@@ -105,7 +117,7 @@ func (b *bearer) Sign(req *hookgate.Request, now time.Time) error {
 	if b.private == nil {
 		return hookgate.Errorf(hookgate.InternalMistake, "bearer was made without a private key and cannot sign")
 	}
-	token, err := signToken(b.private, b.signing, b.signed(now))
+	token, err := signToken(b.private, b.signing, "JWT", b.signed(now))
 	if err != nil {
 		return hookgate.Errorf(hookgate.InternalMistake, "bearer: %w", err)
 	}
@@ -116,15 +128,21 @@ func (b *bearer) Sign(req *hookgate.Request, now time.Time) error {
 // Verify accepts a compact signed token with exp, whose iss and aud are the configured ones where those are set. exp, nbf
 // and iat may be 30 s off; exactly 30 s after exp it has expired.
 func (b *bearer) Verify(req *hookgate.Request, now time.Time) (hookgate.Proof, error) {
-	token, err := credentials(req, "Bearer")
+	token, header, err := tokenOf(req)
 	if err != nil {
 		return hookgate.Proof{}, err
 	}
-	header, err := readToken(token)
+	key, _, err := judge(token, header, b.keys, &b.demands, now)
 	if err != nil {
 		return hookgate.Proof{}, err
 	}
-	for _, key := range b.keys {
+	return key.proves("bearer", now)
+}
+
+// judge finds the key that made the token, and holds what the token says against the demands.
+func judge(token string, header tokenHeader, keys []tokenKey, d *demands, now time.Time) (*tokenKey, tokenClaims, error) {
+	for i := range keys {
+		key := &keys[i]
 		if !key.mayHaveMade(header) {
 			continue
 		}
@@ -136,17 +154,23 @@ func (b *bearer) Verify(req *hookgate.Request, now time.Time) (hookgate.Proof, e
 			err = header.check()
 		}
 		if err == nil {
-			err = claims.check(b.issuer, b.audience, now)
+			err = claims.check(d, now)
 		}
-		if err != nil {
-			return hookgate.Proof{}, err
-		}
-		return key.proves("bearer", now)
+		return key, claims, err
 	}
-	return hookgate.Proof{}, hookgate.Refuse(hookgate.Mismatch, "the token was made by none of the %d keys", len(b.keys))
+	return nil, tokenClaims{}, hookgate.Refuse(hookgate.Mismatch, "the token was made by none of the %d keys", len(keys))
 }
 
-// readToken checks the outer form of a token and reads its header. Nothing in it is believed yet.
+// tokenOf takes the token out of the request, and reads its header. Nothing in it is believed yet.
+func tokenOf(req *hookgate.Request) (token string, header tokenHeader, err error) {
+	if token, err = credentials(req, "Bearer"); err != nil {
+		return "", tokenHeader{}, err
+	}
+	header, err = readToken(token)
+	return token, header, err
+}
+
+// readToken checks the outer form of a token and reads its header.
 func readToken(token string) (tokenHeader, error) {
 	if len(token) > maxToken {
 		return tokenHeader{}, hookgate.Refuse(hookgate.HeaderGrammar, "the token has %d bytes, at most %d are read", len(token), maxToken)

@@ -2,11 +2,11 @@ package verifiers
 
 import (
 	"crypto"
-	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,22 +21,22 @@ import (
 // This file alone knows the JWT library. It is given one key and one algorithm at a time, never a key set to choose from
 // and never a fetcher, so that nothing in a token can lead it elsewhere. Its error texts may quote a token and so stay here.
 
-const (
-	maxKeySet     = 64 << 10 // bytes of one JWK set
-	maxKeysPerSet = 50
-	maxKid        = 128 // bytes; a kid ends up as the keyid of every event
-)
-
 // tokenHeader is what of a token's protected header is used.
 type tokenHeader struct {
 	alg, kid, typ string
 }
 
-// tokenClaims are the claims that Sign writes; parsed holds those of a verified token.
-type tokenClaims struct {
-	issuer, audience  string
+// tokenClaims are the claims of a token whose signature is good, or those that an issuer tells of a token.
+type tokenClaims struct{ parsed jwt.Token }
+
+// madeClaims are the claims of a token that we make ourselves; what is empty is left out.
+type madeClaims struct {
+	issuer            string
+	audience          []string
 	issuedAt, expires time.Time
-	parsed            jwt.Token
+	id                string // jti
+	client            string // client_id, and sub
+	scope             string
 }
 
 func parseTokenHeader(part string) (tokenHeader, error) {
@@ -81,32 +81,40 @@ func verifyToken(token, alg string, key crypto.PublicKey) (claims tokenClaims, g
 	if err != nil {
 		return tokenClaims{}, false, nil
 	}
-	if len(payload) == 0 || payload[0] != '{' {
-		return tokenClaims{}, true, hookgate.Refuse(hookgate.TokenRefused, "the token's payload is not a claims object")
-	}
-	claims.parsed, err = jwt.ParseInsecure(payload, jwt.WithStrictStringClaims(true))
+	claims, err = parseClaims(payload)
 	if err != nil {
-		return tokenClaims{}, true, hookgate.Refuse(hookgate.TokenRefused, "the token's claims cannot be read")
+		return tokenClaims{}, true, hookgate.Refuse(hookgate.TokenRefused, "the token's payload is not an object of claims that can be read")
 	}
 	return claims, true, nil
 }
 
-// check holds the claims against the settings and the time. exp must be there; iss and aud count where they are set.
-func (c tokenClaims) check(issuer, audience string, now time.Time) error {
+// parseClaims reads an object of claims.
+func parseClaims(object []byte) (tokenClaims, error) {
+	if len(object) == 0 || object[0] != '{' {
+		return tokenClaims{}, errors.New("no object")
+	}
+	parsed, err := jwt.ParseInsecure(object, jwt.WithStrictStringClaims(true))
+	return tokenClaims{parsed}, err
+}
+
+// check holds the claims against the demands and the time.
+func (c tokenClaims) check(d *demands, now time.Time) error {
 	options := []jwt.ValidateOption{
 		jwt.WithClock(jwt.ClockFunc(func() time.Time { return now })),
 		jwt.WithAcceptableSkew(tokenSkew),
-		jwt.WithRequiredClaim(jwt.ExpirationKey),
 	}
-	if issuer != "" {
-		options = append(options, jwt.WithIssuer(issuer))
+	if !d.endless {
+		options = append(options, jwt.WithRequiredClaim(jwt.ExpirationKey))
 	}
-	if audience != "" {
-		options = append(options, jwt.WithAudience(audience))
+	if d.issuer != "" {
+		options = append(options, jwt.WithIssuer(d.issuer))
+	}
+	if d.audience != "" {
+		options = append(options, jwt.WithAudience(d.audience))
 	}
 	err := jwt.Validate(c.parsed, options...)
 	if err == nil {
-		return nil
+		return c.checkScopes(d.scopes)
 	}
 	what := "a claim does not fit"
 	for _, known := range []struct {
@@ -125,11 +133,57 @@ func (c tokenClaims) check(issuer, audience string, now time.Time) error {
 			break
 		}
 	}
-	return hookgate.Refuse(hookgate.TokenRefused, "the token is signed by our key, but %s", what)
+	return hookgate.Refuse(hookgate.TokenRefused, "the token is genuine, but %s", what)
+}
+
+// checkScopes wants every scope under scope (RFC 8693, one text) or scp (Entra one text, Okta a list).
+func (c tokenClaims) checkScopes(wanted []string) error {
+	if len(wanted) == 0 {
+		return nil
+	}
+	var granted []string
+	for _, name := range []string{"scope", "scp"} {
+		var value any
+		if err := c.parsed.Get(name, &value); err != nil {
+			continue // it is not there
+		}
+		switch v := value.(type) {
+		case string:
+			granted = append(granted, strings.Split(v, " ")...)
+		case []any:
+			for _, one := range v {
+				if text, isText := one.(string); isText {
+					granted = append(granted, text)
+				}
+			}
+		}
+	}
+	for _, scope := range wanted {
+		if !slices.Contains(granted, scope) {
+			return hookgate.Refuse(hookgate.TokenRefused, "the token is genuine, but lacks the scope %s", scope)
+		}
+	}
+	return nil
+}
+
+// text is a claim that is text; empty where it is not there or something else.
+func (c tokenClaims) text(name string) string {
+	var value any
+	_ = c.parsed.Get(name, &value) // what is not there stays nil
+	text, _ := value.(string)
+	return text
+}
+
+// times are iat, nbf and exp; zero for what is not there.
+func (c tokenClaims) times() (issuedAt, notBefore, expires time.Time) {
+	issuedAt, _ = c.parsed.IssuedAt()
+	notBefore, _ = c.parsed.NotBefore()
+	expires, _ = c.parsed.Expiration()
+	return issuedAt, notBefore, expires
 }
 
 // signToken makes the compact form, under the key's algorithm and with its kid where it has one.
-func signToken(private crypto.Signer, key tokenKey, claims tokenClaims) (string, error) {
+func signToken(private crypto.Signer, key tokenKey, typ string, claims madeClaims) (string, error) {
 	algorithm, known := jwa.LookupSignatureAlgorithm(key.alg)
 	if !known {
 		return "", fmt.Errorf("unknown algorithm %s", key.alg)
@@ -138,14 +192,26 @@ func signToken(private crypto.Signer, key tokenKey, claims tokenClaims) (string,
 	if claims.issuer != "" {
 		builder = builder.Issuer(claims.issuer)
 	}
-	if claims.audience != "" {
-		builder = builder.Audience([]string{claims.audience})
+	if len(claims.audience) > 0 {
+		builder = builder.Audience(claims.audience)
+	}
+	if claims.id != "" {
+		builder = builder.JwtID(claims.id)
+	}
+	if claims.client != "" {
+		builder = builder.Subject(claims.client).Claim("client_id", claims.client)
+	}
+	if claims.scope != "" {
+		builder = builder.Claim("scope", claims.scope)
 	}
 	token, err := builder.Build()
 	if err != nil {
 		return "", err
 	}
 	headers := jws.NewHeaders()
+	if err := headers.Set(jws.TypeKey, typ); err != nil {
+		return "", err
+	}
 	if key.kid != "" {
 		if err := headers.Set(jws.KeyIDKey, key.kid); err != nil {
 			return "", err
@@ -155,91 +221,37 @@ func signToken(private crypto.Signer, key tokenKey, claims tokenClaims) (string,
 	return string(signed), err
 }
 
-// keySet reads the verifying keys of a JWK set, or of a single JWK. Symmetric keys, and keys for encryption or for
-// algorithms that are not allowed, are left out, because a provider's set often holds them. What must not stand in such a
-// set at all (a private key) and what would make the choice of the algorithm the token's (a key without alg) is refused.
-func (s *settings) keySet(field string, name label, text []byte) []tokenKey {
-	var set map[string]json.RawMessage
-	var members []json.RawMessage
-	if len(text) > maxKeySet {
-		s.problems.Add(field, "", "the key set has %d bytes, at most %d are read", len(text), maxKeySet)
-		return nil
-	}
-	if err := json.Unmarshal(text, &set); err != nil {
-		s.problems.Add(field, `expected {"keys":[...]}`, "the key set is not JSON")
-		return nil
-	}
-	if list, isSet := set["keys"]; !isSet {
-		members = []json.RawMessage{text}
-	} else if err := json.Unmarshal(list, &members); err != nil || len(members) > maxKeysPerSet {
-		s.problems.Add(field, fmt.Sprintf(`expected {"keys":[...]} with at most %d keys`, maxKeysPerSet), "the key set cannot be read")
-		return nil
-	}
-	before := len(s.problems)
-	var keys []tokenKey
-	kids := make(map[string]bool, len(members))
-	for i, member := range members {
-		key, usable, wrong := parseJWK(member)
-		if wrong == nil && key.kid != "" && kids[key.kid] {
-			wrong = &hookgate.Problem{Message: "an earlier key of the set has the same kid"}
-		}
-		kids[key.kid] = true
-		switch {
-		case wrong != nil:
-			s.problems.Add(field, wrong.Hint, "key %d of the set: %s", i+1, wrong.Message)
-		case usable:
-			key.label = name
-			if key.kid != "" {
-				key.id = key.kid
-			}
-			keys = append(keys, key)
-		}
-	}
-	if len(keys) == 0 && len(s.problems) == before {
-		s.problems.Add(field, "expected a signing key for "+allowedForms, "the key set holds no key that could verify a token")
-	}
-	return keys
-}
-
-func parseJWK(member []byte) (key tokenKey, usable bool, wrong *hookgate.Problem) {
-	// A map, because a struct would take kty and KTY for one.
-	var fields map[string]any
-	if err := json.Unmarshal(member, &fields); err != nil {
-		return key, false, &hookgate.Problem{Message: "it is not a JSON object"}
-	}
-	text := func(name string) string { v, _ := fields[name].(string); return v }
-	key.kid, key.alg = text("kid"), text("alg")
-	_, hasPrivate := fields["d"]
-	use := text("use")
-	switch {
-	case text("kty") == "oct" || fields["k"] != nil: // whoever reads a symmetric key could sign
-		return key, false, nil
-	case hasPrivate:
-		return key, false, &hookgate.Problem{Message: "it is a private key", Hint: "only the public half belongs here"}
-	case use != "" && use != "sig":
-		return key, false, nil
-	case key.alg == "":
-		return key, false, &hookgate.Problem{Message: "it names no alg", Hint: `write the issuer's algorithm into it, such as "alg":"RS256"`}
-	case !fits(key.alg, nil):
-		return key, false, nil
-	case len(key.kid) > maxKid || strings.ContainsFunc(key.kid, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return key, false, &hookgate.Problem{Message: "its kid is longer than 128 bytes or not plain ASCII"}
+// parsePublicJWK reads the key of one member of a key set.
+func parsePublicJWK(member []byte) (crypto.PublicKey, error) {
+	parsed, err := jwk.ParseKey(member)
+	if err != nil {
+		return nil, err
 	}
 	var public any
-	parsed, err := jwk.ParseKey(member)
-	if err == nil {
-		err = jwk.Export(parsed, &public)
-	}
+	err = jwk.Export(parsed, &public)
+	return public, err
+}
+
+// publicJWK is the member that stands for the key in a key set.
+func publicJWK(key tokenKey) (json.RawMessage, error) {
+	made, err := jwk.Import(key.public)
 	if err != nil {
-		return key, false, &hookgate.Problem{Message: "it cannot be read", Hint: "RSA keys need 2048 bit or more"}
+		return nil, err
 	}
-	if key.public = public; !fits(key.alg, public) {
-		return key, false, &hookgate.Problem{Message: "its alg does not fit its kty and crv"}
-	}
-	if rsaKey, isRSA := public.(*rsa.PublicKey); isRSA {
-		if wrong := checkRSA(rsaKey); wrong != nil {
-			return key, false, wrong
+	for name, value := range map[string]any{jwk.KeyIDKey: key.kid, jwk.AlgorithmKey: key.alg, jwk.KeyUsageKey: jwk.ForSignature} {
+		if err := made.Set(name, value); err != nil {
+			return nil, err
 		}
 	}
-	return key, true, nil
+	return json.Marshal(made)
+}
+
+// thumbprint is the digest of a public key that RFC 7638 makes its natural kid.
+func thumbprint(public crypto.PublicKey) (string, error) {
+	made, err := jwk.Import(public)
+	if err != nil {
+		return "", err
+	}
+	sum, err := made.Thumbprint(crypto.SHA256)
+	return base64.RawURLEncoding.EncodeToString(sum), err
 }

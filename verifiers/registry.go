@@ -9,7 +9,8 @@ import (
 	"github.com/hookgate/hookgate"
 )
 
-// Scheme is one configured auth entry. It is safe for concurrent use, and it has neither clock nor network.
+// Scheme is one configured auth entry. It is safe for concurrent use, and it has neither clock nor network, unless it is a
+// hookgate.Preparer, whose Prepare has both.
 type Scheme interface {
 	hookgate.Verifier
 	// Sign sets on req the headers that prove it at the time now, with the first secret, user or the private key, and
@@ -31,7 +32,7 @@ type kind struct {
 var registry = map[string]kind{
 	"access-token":   {make: newAccessToken, takes: map[string]use{"secrets": required, "prefix": optional}, warn: warnAccessToken},
 	"basic":          {make: newBasic, takes: map[string]use{"users": required}, warn: warnBasic},
-	"bearer":         {make: newBearer, takes: map[string]use{"keys": required, "issuer": optional, "audience": optional}, keyPair: true},
+	"bearer":         {make: newBearer, takes: takenByBearer, keyPair: true, warn: warnBearer},
 	"bird-signature": {make: newBirdSignature, takes: map[string]use{"secrets": required}, freshness: always(birdBack + birdAhead)},
 	"hmac":           {make: newDeclared, takes: map[string]use{"declaration": required, "secrets": required}, freshness: freshDeclared, warn: warnDeclared},
 	"hub-signature":  {make: newHubSignature, takes: map[string]use{"secrets": required, "encoding": optional}},
@@ -48,6 +49,8 @@ func always(d time.Duration) func(hookgate.AuthSettings) time.Duration {
 
 // New makes the scheme that an auth entry describes. The error is a hookgate.Problems that names everything that is
 // wrong with the entry at once. Options that are not given must be zero: a default that was filled in counts as given.
+//
+// An entry that asks somebody shares nothing with others; Parties.New makes those that do. New itself asks nobody.
 func New(entry hookgate.AuthSettings) (Scheme, error) {
 	return build(&settings{AuthSettings: entry})
 }
@@ -62,6 +65,9 @@ func NewSigner(entry hookgate.AuthSettings, private hookgate.Secret) (Scheme, er
 }
 
 func build(s *settings) (Scheme, error) {
+	if s.parties == nil {
+		s.parties = NewParties(time.Now, nil)
+	}
 	k, known := registry[s.Scheme]
 	if !known {
 		s.unknownScheme()

@@ -21,8 +21,9 @@ const (
 type settings struct {
 	hookgate.AuthSettings
 	private  hookgate.Secret
-	signs    bool // made by NewSigner
-	tried    bool // made by Explain, of keys that may be short
+	signs    bool     // made by NewSigner
+	tried    bool     // made by Explain, of keys that may be short
+	parties  *Parties // whom bearer asks
 	problems hookgate.Problems
 }
 
@@ -42,6 +43,12 @@ func (s *settings) given() []struct {
 		{"issuer", s.Issuer != ""},
 		{"audience", s.Audience != ""},
 		{"encoding", s.Encoding != ""},
+		{"scopes", len(s.Scopes) > 0},
+		{"jwks_url", s.JWKSURL != ""},
+		{"infer_algorithm", s.InferAlgorithm},
+		{"introspection", s.Introspection.URL != "" || s.Introspection.ClientID != "" || len(s.Introspection.ClientSecret.Reveal()) > 0},
+		{"issued", s.Issued},
+		{"allow_private", s.AllowPrivate},
 		{"ca", len(s.CA) > 0},
 		{"names", len(s.Names) > 0},
 		{"fingerprints", len(s.Fingerprints) > 0},
