@@ -110,7 +110,7 @@ func (l *loader) checkTimezone(s *Source, at string) {
 func (l *loader) checkAuth(c *Config, s *Source, at string) {
 	for i := range s.Auth {
 		a, at := &s.Auth[i], item(at+".auth", i)
-		a.PublicURL = c.PublicURL
+		a.PublicURL, a.Source, a.Tokens = c.PublicURL, s.Name, &c.Tokens
 		if a.Scheme == "none" {
 			if len(s.Auth) > 1 {
 				l.bad(NoneWithOthers, at+".scheme", "is none beside other schemes", "remove none, or the others")

@@ -49,11 +49,11 @@ func rules() configs.Rules {
 	}
 }
 
-// buildSources makes the sources that a loaded configuration describes.
-func buildSources(c *configs.Config) ([]*hookgate.Source, error) {
+// buildSources makes the sources that a loaded configuration describes. What issuers tell is kept in parties.
+func buildSources(c *configs.Config, parties *verifiers.Parties) ([]*hookgate.Source, error) {
 	sources := make([]*hookgate.Source, 0, len(c.Sources))
 	for _, s := range c.Sources {
-		src, err := buildSource(s)
+		src, err := buildSource(s, parties)
 		if err != nil {
 			return nil, fmt.Errorf("source %s: %w", s.Name, err)
 		}
@@ -62,7 +62,7 @@ func buildSources(c *configs.Config) ([]*hookgate.Source, error) {
 	return sources, nil
 }
 
-func buildSource(s configs.Source) (*hookgate.Source, error) {
+func buildSource(s configs.Source, parties *verifiers.Parties) (*hookgate.Source, error) {
 	options := normalize.Options{Event: s.Event, Declared: s.Declared}
 	if s.Timezone != "" {
 		zone, err := time.LoadLocation(s.Timezone)
@@ -84,7 +84,7 @@ func buildSource(s configs.Source) (*hookgate.Source, error) {
 		return nil, err
 	}
 	for _, a := range s.Auth {
-		v, err := verifiers.New(a)
+		v, err := parties.New(a)
 		if err != nil {
 			return nil, err
 		}

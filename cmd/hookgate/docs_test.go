@@ -325,7 +325,7 @@ func TestDocsConfigurations(t *testing.T) {
 			if len(warnings) > 0 {
 				t.Errorf("%s, block %d of YAML is warned of: %v", name, i+1, warnings)
 			}
-			if _, err := buildSources(c); err != nil {
+			if _, err := buildSources(c, verifiers.NewParties(time.Now, nil)); err != nil {
 				t.Errorf("%s, block %d of YAML: %v", name, i+1, err)
 			}
 		}

@@ -19,6 +19,7 @@ import (
 	"github.com/hookgate/hookgate/admin"
 	"github.com/hookgate/hookgate/configs"
 	"github.com/hookgate/hookgate/middleware"
+	"github.com/hookgate/hookgate/verifiers"
 )
 
 // grace is how long a stop waits for requests and deliveries under way.
@@ -31,6 +32,7 @@ type program struct {
 	log      zerolog.Logger
 	journals *journals
 	gateway  *hookgate.Gateway
+	parties  *verifiers.Parties // whom the sources ask about tokens
 	metrics  *admin.Metrics
 	targets  *targets
 	replays  *replays
@@ -59,6 +61,7 @@ func start(m *Main, c *configs.Config, log zerolog.Logger, buffer *lineBuffer, s
 			p.stop()
 		}
 	}()
+	p.parties = verifiers.NewParties(m.Now, func(err error) { log.Warn().Err(err).Msg("an issuer cannot be asked; what it told before serves") })
 	if p.journals, err = openJournals(m, c, log); err != nil {
 		return nil, err
 	}
@@ -69,7 +72,7 @@ func start(m *Main, c *configs.Config, log zerolog.Logger, buffer *lineBuffer, s
 	p.share()
 	parts := p.journals.parts(p.targets)
 	p.replays = newReplays(parts, p.targets.receivers, m.Now)
-	sources, err := buildSources(c)
+	sources, err := buildSources(c, p.parties)
 	if err != nil {
 		return nil, err
 	}
@@ -200,6 +203,9 @@ func (p *program) stop() error {
 	var errs []error
 	if p.hooks != nil {
 		errs = append(errs, p.hooks.stop(ctx))
+	}
+	if p.parties != nil {
+		p.parties.Close()
 	}
 	if p.outbound != nil {
 		errs = append(errs, p.outbound.stop(ctx))

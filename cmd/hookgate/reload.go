@@ -15,7 +15,7 @@ func (p *program) reload(load func() (*configs.Config, configs.Problems, error))
 		p.log.Error().Err(err).Msg("configuration not taken over; the old one goes on")
 		return
 	}
-	sources, err := buildSources(c)
+	sources, err := buildSources(c, p.parties)
 	var proxies middleware.Proxies
 	if err == nil {
 		proxies, err = buildProxies(c.Proxies)

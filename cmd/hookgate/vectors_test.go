@@ -19,6 +19,7 @@ import (
 
 	"github.com/hookgate/hookgate"
 	"github.com/hookgate/hookgate/configs"
+	"github.com/hookgate/hookgate/verifiers"
 )
 
 // vector is one case of testdata/vectors; README.md there says what the members mean.
@@ -184,7 +185,7 @@ func (v *vectorRun) load(t *testing.T, c vector, path string) bool {
 		t.Errorf("%s: %v", c.Name, err)
 		return false
 	}
-	if v.sources, err = buildSources(config); err != nil {
+	if v.sources, err = buildSources(config, verifiers.NewParties(v.now, nil)); err != nil {
 		t.Errorf("%s: %v", c.Name, err)
 		return false
 	}
