@@ -73,7 +73,9 @@ func TestIssuedTokens(t *testing.T) {
 		{name: "expired", token: good, at: time.Hour + 30*time.Second, why: hookgate.TokenRefused},
 		{name: "ahead of its time", token: good, at: -31 * time.Second, why: hookgate.TokenRefused},
 		{name: "with the scope", token: good, entry: func(s *hookgate.TokenSettings) hookgate.AuthSettings { return issuedEntry(*s, "care", "hooks") }},
-		{name: "without the scope", token: good, why: hookgate.TokenRefused, entry: func(s *hookgate.TokenSettings) hookgate.AuthSettings { return issuedEntry(*s, "care", "hooks", "admin") }},
+		{name: "without the scope", token: good, why: hookgate.TokenRefused, entry: func(s *hookgate.TokenSettings) hookgate.AuthSettings {
+			return issuedEntry(*s, "care", "hooks", "admin")
+		}},
 		{name: "for another source", token: issue(t, i, "sprinklr", []string{"chat"}, nil, receipt), why: hookgate.TokenRefused},
 		{name: "for a source with a longer name", token: issue(t, i, "sprinklr", []string{"care2"}, nil, receipt), why: hookgate.TokenRefused},
 		{name: "of an unknown client", token: issue(t, i, "commbox", both, nil, receipt), why: hookgate.TokenRefused},

@@ -54,9 +54,14 @@ func privateKey(t testing.TB, name string) any {
 // rs256 signs header and claims, each an object or a text, with the key of the fixture.
 func rs256(t testing.TB, header, payload any) string {
 	t.Helper()
+	return rs256With(t, privateKey(t, "jwt.key.pem").(*rsa.PrivateKey), header, payload)
+}
+
+func rs256With(t testing.TB, private *rsa.PrivateKey, header, payload any) string {
+	t.Helper()
 	signed := part(header) + "." + part(payload)
 	digest := sha256.Sum256([]byte(signed))
-	signature, err := rsa.SignPKCS1v15(nil, privateKey(t, "jwt.key.pem").(*rsa.PrivateKey), crypto.SHA256, digest[:])
+	signature, err := rsa.SignPKCS1v15(nil, private, crypto.SHA256, digest[:])
 	if err != nil {
 		t.Fatal(err)
 	}
