@@ -70,6 +70,13 @@ func (m *memory) Accept(_ context.Context, _ *hookgate.Request, events []*hookga
 	return results, nil
 }
 
+// away is a verifier whose issuer cannot be asked.
+type away struct{ word }
+
+func (away) Prepare(context.Context, *hookgate.Request, time.Time) error {
+	return &hookgate.Error{Code: hookgate.Unavailable, RetryAfter: 30 * time.Second}
+}
+
 type budget int
 
 func (b *budget) Take(string) (time.Duration, bool) {
@@ -159,6 +166,10 @@ func TestAnswers(t *testing.T) {
 		"journal unavailable": {sent: sent{body: "a", header: open}, status: 503, header: [2]string{"Retry-After", "7"}, unstored: true,
 			change: func(_ *hookgate.Gateway, _ *hookgate.Source, m *memory) {
 				m.err = &hookgate.Error{Code: hookgate.Unavailable, RetryAfter: 6100 * time.Millisecond}
+			}},
+		"issuer away": {sent: sent{body: "a", header: open}, status: 503, header: [2]string{"Retry-After", "30"}, unstored: true,
+			change: func(g *hookgate.Gateway, s *hookgate.Source, _ *memory) {
+				s.Verifiers, g.Strangers = []hookgate.Verifier{away{word("open")}}, new(budget)
 			}},
 		"no seat left": {sent: sent{body: "a", header: open}, status: 503, header: [2]string{"Retry-After", "1"}, unstored: true,
 			change: func(g *hookgate.Gateway, _ *hookgate.Source, _ *memory) {

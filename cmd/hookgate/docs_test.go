@@ -601,6 +601,7 @@ func TestDocsAnswers(t *testing.T) {
 		"set-up call of Netcore":             nil,
 		"authentication failed":              {hookgate.Unauthenticated},
 		"authentication failed, and":         {hookgate.OverLimit},
+		"the issuer of a token":              {hookgate.Unavailable},
 		"unknown path":                       {hookgate.UnknownSource},
 		"other methods":                      {hookgate.WrongMethod},
 		"larger than":                        {hookgate.TooLarge},
