@@ -99,10 +99,7 @@ func parseClaims(object []byte) (tokenClaims, error) {
 
 // check holds the claims against the demands and the time.
 func (c tokenClaims) check(d *demands, now time.Time) error {
-	options := []jwt.ValidateOption{
-		jwt.WithClock(jwt.ClockFunc(func() time.Time { return now })),
-		jwt.WithAcceptableSkew(tokenSkew),
-	}
+	options := append(make([]jwt.ValidateOption, 0, 5), jwt.WithClock(jwt.ClockFunc(func() time.Time { return now })), jwt.WithAcceptableSkew(tokenSkew))
 	if !d.endless {
 		options = append(options, jwt.WithRequiredClaim(jwt.ExpirationKey))
 	}
