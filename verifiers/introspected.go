@@ -15,6 +15,9 @@ import (
 	"github.com/hookgate/hookgate"
 )
 
+// askedID stands in a proof where the issuer's word is the key.
+const askedID = "introspection"
+
 // introspected are tokens that only their issuer understands: it is asked about each (RFC 7662), and its answer is
 // remembered for a while.
 type introspected struct{ oracle *oracle }
@@ -70,7 +73,7 @@ func (b *introspected) Verify(req *hookgate.Request, now time.Time) (hookgate.Pr
 	case now.Before(answer.notBefore.Add(-tokenSkew)):
 		return hookgate.Proof{}, hookgate.Refuse(hookgate.TokenRefused, "the token is genuine, but nbf lies ahead")
 	}
-	return hookgate.Proof{Scheme: "bearer", KeyID: "introspection"}, nil
+	return hookgate.Proof{Scheme: "bearer", KeyID: askedID}, nil
 }
 
 // opaqueToken takes the token out of the request, if it can be one (RFC 6750, section 2.1).

@@ -46,6 +46,14 @@ func KeyIDs(entry hookgate.AuthSettings) (ids []string) {
 			ids = append(ids, labelOf(fmt.Sprintf("%s[%d]", option, i), secret).id)
 		}
 	}
+	if entry.Issued && entry.Tokens != nil {
+		for i, secret := range entry.Tokens.Keys {
+			ids = append(ids, labelOf(fmt.Sprintf("tokens.keys[%d]", i), secret).id)
+		}
+	}
+	if entry.Introspection.URL != "" {
+		ids = append(ids, askedID)
+	}
 	for _, text := range entry.Fingerprints {
 		if raw, err := fingerprintBytes(text); err == nil && len(raw) == sha256.Size {
 			ids = append(ids, pinID([sha256.Size]byte(raw)))

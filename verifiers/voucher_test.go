@@ -1,6 +1,7 @@
 package verifiers_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -100,6 +101,23 @@ func TestSignersAskNobody(t *testing.T) {
 		}
 		if err := verifier(t, entry).Sign(delivery(), receipt); hookgate.AsError(errOr(err)).Code != hookgate.InternalMistake {
 			t.Errorf("it signs: %v", err)
+		}
+	}
+}
+
+// What proofs call the keys is known before the first one.
+func TestKeyIDsOfBearer(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		entry hookgate.AuthSettings
+		want  []string
+	}{
+		{issuedEntry(endpoint(t, "jwt.key.pem", "jwt-ed25519.key.pem"), "care"), []string{"file:jwt.key.pem", "file:jwt-ed25519.key.pem"}},
+		{introspectedEntry("https://login.example.com"), []string{"introspection"}},
+		{fetchedEntry("https://login.example.com"), nil}, // the issuer names them
+	} {
+		if got := verifiers.KeyIDs(c.entry); !slices.Equal(got, c.want) {
+			t.Errorf("%v, want %v", got, c.want)
 		}
 	}
 }
