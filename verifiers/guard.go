@@ -55,7 +55,7 @@ func (s *settings) partyURL(field, text string) *url.URL {
 		s.problems.Add(field, "leave the user out", "the URL holds a user or a password")
 	case odd != "":
 		s.problems.Add(field, "write the address as a.b.c.d, or a name", "the host %s", odd)
-	case u.Scheme == "https" || u.Scheme == "http" && near(host):
+	case u.Scheme == "https" || u.Scheme == "http" && sameNetwork(host):
 		return u
 	case u.Scheme == "http":
 		s.problems.Add(field, "write https://; http is for localhost and written-out private addresses", "the answers of %s could be changed on their way", host)
@@ -65,8 +65,8 @@ func (s *settings) partyURL(field, text string) *url.URL {
 	return nil
 }
 
-// near reports whether a host is this machine, or a written-out address of a private network.
-func near(host string) bool {
+// sameNetwork reports whether a host is this machine, or a written-out address of a private network.
+func sameNetwork(host string) bool {
 	a, err := netip.ParseAddr(host)
 	return strings.EqualFold(host, "localhost") || err == nil && (a.IsLoopback() || a.IsPrivate())
 }
