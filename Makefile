@@ -19,7 +19,7 @@ test: tools ## run all tests, real Redis and RabbitMQ included, under the race d
 	@$(if $(RACE),,echo "no C compiler: running without the race detector";) go test $(RACE) -timeout 15m ./...
 
 # What somebody else's program must confirm is confirmed by curl, openssl and python3.
-TOOLS := redis-server rabbitmq-server curl openssl python3
+TOOLS := redis-server rabbitmq-server curl openssl python3 nginx
 
 .PHONY: tools
 tools: ## make sure that the programs are there that the tests start
@@ -32,7 +32,7 @@ tools: ## make sure that the programs are there that the tests start
 
 .PHONY: soak
 soak: tools ## the scenarios at their real length, such as Redis away for a minute
-	HOOKGATE_TEST_LONG=1 go test -count=1 -timeout 30m -v -run 'TestR[0-9]' ./cmd/hookgate
+	HOOKGATE_TEST_LONG=1 go test -count=1 -timeout 30m -v -run 'TestR[0-9]|TestH04_TwoThousand|TestH10_AFlood' ./cmd/hookgate
 	HOOKGATE_TEST_LONG=1 go test -count=1 -timeout 60m -v -run TestR12_NeighboursUnmoved ./forward
 
 .PHONY: lint
