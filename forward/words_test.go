@@ -13,7 +13,7 @@ import (
 // steering are native events that would lead elsewhere if a queue took them for a part of its own grammar.
 var steering = []string{
 	">", "*", "a.*", "*.a", "a.>", ".", "..", "a..b", " ", "a b", "\t", "a\r\nPUB admin 1\r\nx\r\n", "\x00", "$JS.API.STREAM.DELETE.WEBHOOKS", "_INBOX.x",
-	"#", "a.#", "grün", "\xff", "{type}", "%s", "a/b", `a\b`, "'", `"`, strings.Repeat("x", 100),
+	"#", "a.#", "grün", "\xff", "{type}", "%s", "a/b", `a\b`, "'", `"`, strings.Repeat("x", 40),
 }
 
 // steered are events with such a word wherever a payload can put one. The tenant and the id of what the event is about are

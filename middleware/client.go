@@ -16,8 +16,9 @@ type Proxies struct {
 	Trusted []netip.Prefix
 	// Header is where they append the address of whom they took the request from: X-Forwarded-For, or Forwarded (RFC 7239).
 	Header string
-	// Certificates are what a trusted proxy says that the sender showed it; nil where none says anything.
-	Certificates func(r *http.Request) []*x509.Certificate
+	// CertificateHeader is where they put the certificate that the sender showed them (see CertificatesFrom); empty where
+	// they do not.
+	CertificateHeader string
 }
 
 // Clients finds out who sent a request. It is a hookgate.Clients; the zero value trusts nobody.
@@ -45,10 +46,11 @@ func (c *Clients) Client(r *http.Request) (netip.Addr, []*x509.Certificate) {
 		return peer, r.TLS.PeerCertificates
 	}
 	client := p.walk(peer, r.Header[p.Header])
-	if p.Certificates == nil {
+	if p.CertificateHeader == "" {
 		return client, nil
 	}
-	return client, p.Certificates(r)
+	shown, _ := CertificatesFrom(r.Header, p.CertificateHeader) // what cannot be read shows nothing
+	return client, shown
 }
 
 func (p *Proxies) trusts(a netip.Addr) bool {

@@ -1,11 +1,15 @@
 package middleware_test
 
 import (
+	"crypto/ed25519"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -169,36 +173,62 @@ func TestH09_Forwarded(t *testing.T) {
 // TestH09_WhoMayShowACertificate: a peer's own handshake counts where it is the sender, and a proxy's word where it is ours.
 func TestH09_WhoMayShowACertificate(t *testing.T) {
 	t.Parallel()
-	shown, passed := &x509.Certificate{}, &x509.Certificate{}
-	says := func(*http.Request) []*x509.Certificate { return []*x509.Certificate{passed} }
+	shown, passed := &x509.Certificate{}, selfSigned(t)
+	escaped := url.PathEscape(string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: passed.Raw})))
+	const header = "X-Client-Certificate"
 	for name, c := range map[string]struct {
-		peer string
-		tls  bool
-		says func(*http.Request) []*x509.Certificate
-		want *x509.Certificate
+		peer   string
+		tls    bool
+		named  string // the configured header
+		values []string
+		want   *x509.Certificate
 	}{
-		"a stranger in the clear":                {stranger, false, says, nil},
-		"a stranger with a certificate":          {stranger, true, says, shown},
-		"a proxy that passes one":                {proxy, false, says, passed},
-		"a proxy with one of its own":            {proxy, true, nil, nil},
-		"a proxy with its own that passes one":   {proxy, true, says, passed},
-		"a proxy that passes none, in the clear": {proxy, false, nil, nil},
+		"a stranger in the clear":                  {stranger, false, header, []string{escaped}, nil},
+		"a stranger with a certificate":            {stranger, true, header, []string{escaped}, shown},
+		"a proxy that passes one":                  {proxy, false, header, []string{escaped}, passed},
+		"a proxy that passes none":                 {proxy, false, header, nil, nil},
+		"a proxy that passes two":                  {proxy, false, header, []string{escaped, escaped}, nil},
+		"a proxy that passes what is none":         {proxy, false, header, []string{"x"}, nil},
+		"a proxy with one of its own":              {proxy, true, header, nil, nil},
+		"a proxy with its own that passes one":     {proxy, true, header, []string{escaped}, passed},
+		"a proxy that is not asked":                {proxy, false, "", []string{escaped}, nil},
+		"a proxy with its own that is not asked":   {proxy, true, "", []string{escaped}, nil},
+		"a proxy that is asked for another header": {proxy, false, "Client-Cert", []string{escaped}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			clients := new(middleware.Clients)
-			clients.Set(middleware.Proxies{Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, Header: "X-Forwarded-For", Certificates: c.says})
-			r := from(c.peer, "X-Forwarded-For", "203.0.113.1")
+			clients.Set(middleware.Proxies{Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, Header: "X-Forwarded-For", CertificateHeader: c.named})
+			r := from(c.peer, header, c.values...)
 			r.TLS = nil
 			if c.tls {
 				r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{shown}}
 			}
 			_, got := clients.Client(r)
-			if (c.want == nil) != (len(got) == 0) || len(got) > 0 && got[0] != c.want {
+			if (c.want == nil) != (len(got) == 0) || len(got) > 0 && !got[0].Equal(c.want) {
 				t.Errorf("certificates %v", got)
 			}
 		})
 	}
+}
+
+// selfSigned is a certificate that proves nothing.
+func selfSigned(t *testing.T) *x509.Certificate {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
+	der, err := x509.CreateCertificate(nil, template, template, public, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // TestClients_NobodyIsTrustedUnlessSaid, and what is said can be taken back.

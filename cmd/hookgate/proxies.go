@@ -8,5 +8,5 @@ import (
 // buildProxies says whom to believe about senders.
 func buildProxies(p configs.Proxies) (middleware.Proxies, error) {
 	trusted, err := configs.Networks(p.Trusted)
-	return middleware.Proxies{Trusted: trusted, Header: p.Header}, err
+	return middleware.Proxies{Trusted: trusted, Header: p.Header, CertificateHeader: p.CertificateHeader}, err
 }
