@@ -243,6 +243,57 @@ func TestD06_WhatWasNotKeptIsNotRemembered(t *testing.T) {
 	}
 }
 
+// TestH02_EncodedPathsReachNoSource: a source listens at its path in plain letters only, and what stands in the log is
+// escaped.
+func TestH02_EncodedPathsReachNoSource(t *testing.T) {
+	t.Parallel()
+	o, _ := open(t, "")
+	var n bodies
+	good := n.next()
+	for _, path := range []string{
+		"/hooks%2fcare", "/hooks%2Fcare", "/hooks/care%2f", "/hooks/care%2f..%2fchat", "/hooks/chat%2f..%2fcare", "/hooks/..%2fadmin", "/hooks%5ccare", "/hooks\\care",
+		"/hooks/care%00", "/hooks/care%00.json", "/%00hooks/care", "/hooks/care%0a", "/hooks/care%0d%0aX-A:%20b", "/hooks/care%20", "/hooks/care%09", "/hooks/care+",
+		"/hooks/c%61re", "/%68ooks/care", "/hooks/car%65", "/hooks/c%2561re", "/hooks/%63%61%72%65", "/hooks/CARE", "/Hooks/care", "/hooks/care;a=b", "/hooks/care,", "/hooks/care.",
+		"/hooks/care%e2%80%a8", "/hooks/care\u2028", "/hooks/\xff", "/hooks/care%ff", "/hooks/%E3%81%82", "/hooks/\u0441are", "/hooks/care%c0%af", "/hooks/care%u002f",
+		"/hooks/<script>", "/hooks/%1b[2J", "/hooks/care%23", "/hooks/" + strings.Repeat("a", 65), "/hooks/" + strings.Repeat("%61", 64), "//hooks/care", "/./hooks/care", "hooks/care", "*",
+	} {
+		w := dial(t, o.Hooks)
+		w.write(t, post(path, good, signed(good)))
+		resp, _ := w.read(t, "POST")
+		_ = w.Close()
+		// The server itself refuses what is no target at all.
+		if resp.StatusCode != http.StatusNotFound && resp.StatusCode != http.StatusBadRequest {
+			t.Errorf("%q: %d", path, resp.StatusCode)
+		}
+		if resp.Header.Get("Location") != "" || resp.Header.Get("Hookgate-Outcome") != "" {
+			t.Errorf("%q: %v", path, resp.Header)
+		}
+	}
+	if resp := o.send(t, post("/hooks/care?x=%2f%00%0a", good, signed(good))); resp.Header.Get("Hookgate-Outcome") != "accepted" {
+		t.Errorf("with an odd query: %d %v", resp.StatusCode, resp.Header)
+	}
+	if code := o.stop(); code != exitDone {
+		t.Errorf("ended with %d", code)
+	}
+	logged := 0
+	for line := range strings.Lines(o.stderr.String()) {
+		var fields struct{ Path, Message string }
+		if err := json.Unmarshal([]byte(line), &fields); err != nil {
+			t.Fatalf("%v in %q", err, line)
+		}
+		if fields.Message != "request" {
+			continue
+		}
+		logged++
+		if i := strings.IndexFunc(fields.Path, func(r rune) bool { return r <= ' ' || r > '~' }); i >= 0 {
+			t.Errorf("the path is logged as %q", fields.Path)
+		}
+	}
+	if logged < 30 {
+		t.Errorf("only %d requests are in the log", logged)
+	}
+}
+
 // odd are header values that the server lets pass.
 var odd = map[string]string{
 	"a line separator":   "a\u2028b",

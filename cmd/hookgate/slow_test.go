@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -169,6 +170,51 @@ func loiter(ctx context.Context, to string, n int, open *atomic.Int64) {
 		stop()
 		_ = conn.Close()
 		open.Add(-1)
+	}
+}
+
+// TestH04_SlowBodies: whoever does not finish a body loses the connection, dripping or silent, and nothing of it is kept.
+// After ten seconds a request must be over; here there is more time, because the machine may be busy.
+func TestH04_SlowBodies(t *testing.T) {
+	t.Parallel()
+	r := plainly(t, "")
+	var n bodies
+	var wg sync.WaitGroup
+	for i := range 4 {
+		body := n.next()
+		request := message("POST", "/hooks/care", []string{signed(body), fmt.Sprintf("Content-Length: %d", len(body))}, body[:len(body)/2])
+		if i >= 2 {
+			request = message("POST", "/hooks/care", []string{signed(body), "Transfer-Encoding: chunked"}, "1\r\n{\r\n")
+		}
+		w := dial(t, r.Hooks)
+		_ = w.SetDeadline(time.Now().Add(time.Minute))
+		w.write(t, request)
+		wg.Go(func() {
+			gone := make(chan error, 1)
+			go func() {
+				_, err := io.Copy(io.Discard, w.in)
+				gone <- err
+			}()
+			tick := time.NewTicker(200 * time.Millisecond)
+			defer tick.Stop()
+			for {
+				select {
+				case err := <-gone:
+					if errors.Is(err, os.ErrDeadlineExceeded) {
+						t.Error("after a minute the connection is still open")
+					}
+					return
+				case <-tick.C:
+					if i%2 == 0 {
+						_, _ = io.WriteString(w.Conn, map[bool]string{true: "1\r\na\r\n", false: "a"}[i >= 2])
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if stored := r.stored(t); stored != 0 {
+		t.Errorf("%d events were stored", stored)
 	}
 }
 
