@@ -29,6 +29,9 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req.Remote, req.Certificates = g.client(r)
 	report.Client = req.Remote
 	if !src.allows(req.Remote) {
+		if r.ContentLength != 0 {
+			w.Header().Set("Connection", "close") // or the server would read the body before it sends the answer
+		}
 		g.fail(w, report, g.refused(src, req, Refuse(AddressDenied, "%s is in none of the networks that the source allows", req.Remote)))
 		return
 	}
