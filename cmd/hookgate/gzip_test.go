@@ -32,7 +32,12 @@ func operating(t *testing.T, config string) operated {
 // zipping is a running program whose source care takes gzip, as does soap.
 func zipping(t *testing.T, out string) operated {
 	t.Helper()
-	config := strings.Replace(scenario(filepath.Join(t.TempDir(), "j.db"), fileAt(out)), "    provider: sprinklr\n", "    provider: sprinklr\n    gzip: true\n", 1)
+	return zippingWith(t, scenario(filepath.Join(t.TempDir(), "j.db"), fileAt(out)))
+}
+
+func zippingWith(t *testing.T, config string) operated {
+	t.Helper()
+	config = strings.Replace(config, "    provider: sprinklr\n", "    provider: sprinklr\n    gzip: true\n", 1)
 	return operating(t, strings.Replace(config, "destinations:\n", "  - {name: soap, provider: commbox, gzip: true, auth: [{scheme: none}]}\ndestinations:\n", 1))
 }
 
@@ -52,8 +57,20 @@ const labelled = "Content-Encoding: gzip"
 // unfold to.
 func TestB01_GzipFromEndToEnd(t *testing.T) {
 	t.Parallel()
-	out := filepath.Join(t.TempDir(), "events")
-	o := zipping(t, out)
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		out := filepath.Join(t.TempDir(), "events")
+		gzipFromEndToEnd(t, out, zipping(t, out))
+	})
+	t.Run("redis", func(t *testing.T) {
+		t.Parallel()
+		out := filepath.Join(t.TempDir(), "events")
+		gzipFromEndToEnd(t, out, zippingWith(t, onRedis(startOwnRedis(t).url, "", fileAt(out))))
+	})
+}
+
+func gzipFromEndToEnd(t *testing.T, out string, o operated) {
+	t.Helper()
 	var n bodies
 	text := n.next()
 	wire := compressed(t, text)
