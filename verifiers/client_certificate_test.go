@@ -76,6 +76,10 @@ func TestH11_ClientCertificates(t *testing.T) {
 		{"expired", one, host, nil, []string{"expired"}, "", "has expired: it ended 2024-06-30T23:59:59Z"},
 		{"not yet valid", one, host, nil, []string{"future"}, "", "not yet valid: it begins 2024-07-02"},
 		{"of an authority that has ended", []string{"ca-old"}, host, nil, []string{"by-old"}, "", "file:ca-old.pem is valid from 2020-01-01T00:00:00Z to 2024-06-30T00:00:00Z only"},
+		{"behind an intermediate one that has ended", one, host, nil, []string{"behind-old", "between-old"}, "", "between it and its authority is valid from 2024-01-01T00:00:00Z to 2024-06-30T00:00:00Z only"},
+		{"of a name that the authority may not give", []string{"ca-narrow"}, host, nil, []string{"by-narrow"}, "", "a name that its authority may not give"},
+		{"behind more than the authority allows", []string{"ca-flat"}, host, nil, []string{"behind-flat", "between-flat"}, "", "no valid chain"},
+		{"with a critical extension", one, host, nil, []string{"unknown-extension"}, "", "critical extension that is not known"},
 		{"for servers only", one, host, nil, []string{"server"}, "", "not for client authentication"},
 		{"a short key", one, host, nil, []string{"small"}, "", "RSA key of 1024 bit"},
 		{"a short key behind it", one, host, nil, []string{"client-one", "small"}, "", "RSA key of 1024 bit"},
@@ -206,6 +210,9 @@ func TestH11_RetiredAuthority(t *testing.T) {
 	v, req := verifier(t, entry), showing(certificates(t, "client-one")...)
 	accepted(t, v, req, receipt.Add(-time.Second))
 	refusedFor(t, v, req, receipt, hookgate.KeyRetired)
+	entry.CA = append(entry.CA, certified(t, []string{"ca-two"}, nil, nil).CA...) // which has nothing to do with it
+	refusedFor(t, verifier(t, entry), req, receipt, hookgate.KeyRetired)
+	entry.CA = entry.CA[:1]
 	entry.Fingerprints = []string{fingerprint(t, "client-one")}
 	accepted(t, verifier(t, entry), req, receipt.Add(-time.Second))
 	refusedFor(t, verifier(t, entry), req, receipt, hookgate.KeyRetired)
@@ -328,6 +335,11 @@ func TestCertificateSigner(t *testing.T) {
 		t.Fatalf("%d certificates, headers %v", len(req.Certificates), req.Header)
 	}
 	accepted(t, verifier(t, certified(t, []string{"ca-one"}, []string{"hooks.one.example"}, nil)), req, receipt)
+	// What is listed beside the private key counts, as in a verifier.
+	for _, entry := range []hookgate.AuthSettings{certified(t, []string{"ca-two"}, nil, nil), certified(t, nil, nil, []string{fingerprint(t, "client-two")})} {
+		s := signer(t, entry, private("client-one.key"))
+		refusedFor(t, s, signedBy(t, s), receipt, hookgate.CertificateRefused)
+	}
 	for _, name := range []string{"no-pair.key", "client-one"} {
 		if _, err := verifiers.NewSigner(hookgate.AuthSettings{Scheme: "client-certificate"}, private(name)); err == nil || !strings.Contains(err.Error(), "belong together") {
 			t.Errorf("%s: %v", name, err)
