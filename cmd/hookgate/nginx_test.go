@@ -16,6 +16,25 @@ import (
 // address.
 func nginxBefore(t *testing.T, gateway string) string {
 	t.Helper()
+	return startNginx(t, t.TempDir(), gateway, func(address string) string {
+		return "server {\n    listen " + address + ";\n" + nginxOf(t, "docs/edge.md") + "\n}"
+	})
+}
+
+// nginxOf is the one block of nginx on a page.
+func nginxOf(t *testing.T, name string) string {
+	t.Helper()
+	blocks := fenced(page(t, name), "nginx")
+	if len(blocks) != 1 {
+		t.Fatalf("%s has %d blocks of nginx", name, len(blocks))
+	}
+	return blocks[0]
+}
+
+// startNginx starts an nginx in a folder of the test's own, in front of a gateway, with a server that listens at the address
+// it is told. The page's 127.0.0.1:8080 becomes the gateway's address.
+func startNginx(t *testing.T, dir, gateway string, server func(address string) string) (address string) {
+	t.Helper()
 	path, err := exec.LookPath("nginx")
 	if err != nil {
 		path = "/usr/sbin/nginx" // where Debian has it, outside of a user's path
@@ -23,15 +42,11 @@ func nginxBefore(t *testing.T, gateway string) string {
 			t.Fatal("this test puts an nginx in front and found none; `make tools` installs it")
 		}
 	}
-	blocks := fenced(page(t, "docs/edge.md"), "nginx")
-	if len(blocks) != 1 {
-		t.Fatalf("docs/edge.md has %d blocks of nginx", len(blocks))
+	address = "127.0.0.1:" + freePort(t)
+	block := strings.Replace(server(address), "127.0.0.1:8080", gateway, 1)
+	if !strings.Contains(block, gateway) || !strings.Contains(block, address) {
+		t.Fatalf("the page's server does not listen at %s before %s:\n%s", address, gateway, block)
 	}
-	location := strings.Replace(blocks[0], "127.0.0.1:8080", gateway, 1)
-	if location == blocks[0] {
-		t.Fatal("the location does not name the gateway")
-	}
-	dir, port := t.TempDir(), freePort(t)
 	temporary := ""
 	for _, name := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
 		temporary += fmt.Sprintf("  %s_temp_path %s;\n", name, filepath.Join(dir, name))
@@ -41,8 +56,8 @@ func nginxBefore(t *testing.T, gateway string) string {
 		user = "user root;\n" // the folder is this test's own
 	}
 	file := filepath.Join(dir, "nginx.conf")
-	config := fmt.Sprintf("%sdaemon off;\nmaster_process off;\npid %s;\nerror_log %s;\nevents {}\nhttp {\n  access_log off;\n%s  server {\n    listen 127.0.0.1:%s;\n%s\n  }\n}\n",
-		user, filepath.Join(dir, "pid"), filepath.Join(dir, "error.log"), temporary, port, location)
+	config := fmt.Sprintf("%sdaemon off;\nmaster_process off;\npid %s;\nerror_log %s;\nevents {}\nhttp {\n  access_log off;\n%s%s\n}\n",
+		user, filepath.Join(dir, "pid"), filepath.Join(dir, "error.log"), temporary, block)
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +71,6 @@ func nginxBefore(t *testing.T, gateway string) string {
 		_ = nginx.Process.Kill()
 		_ = nginx.Wait()
 	})
-	address := "127.0.0.1:" + port
 	eventually(t, "nginx listens", func() (bool, string) {
 		conn, err := net.Dial("tcp", address)
 		if err != nil {

@@ -1,11 +1,7 @@
 package main
 
 import (
-	"fmt"
-	"net"
 	"net/http"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -29,54 +25,15 @@ func referred(t *testing.T, dir, block string) {
 	}
 }
 
-// nginxWithTLS starts an nginx of the test's own, with the server of docs/tls.md, in front of a gateway.
+// nginxWithTLS is nginxBefore with the server of docs/tls.md.
 func nginxWithTLS(t *testing.T, gateway string, ca *authority) string {
 	t.Helper()
-	path, err := exec.LookPath("nginx")
-	if err != nil {
-		path = "/usr/sbin/nginx" // where Debian has it, outside of a user's path
-		if _, err := os.Stat(path); err != nil {
-			t.Fatal("this test puts an nginx in front and found none; `make tools` installs it")
-		}
-	}
-	blocks := fenced(page(t, "docs/tls.md"), "nginx")
-	if len(blocks) != 1 {
-		t.Fatalf("docs/tls.md has %d blocks of nginx", len(blocks))
-	}
-	dir, port, server := t.TempDir(), freePort(t), ca.server(t)
+	dir, server := t.TempDir(), ca.server(t)
 	put(t, filepath.Join(dir, "server.pem"), server.pem)
 	put(t, filepath.Join(dir, "server.key"), server.key(t, nil))
-	block := strings.NewReplacer("127.0.0.1:8080", gateway, "listen 443 ssl", "listen 127.0.0.1:"+port+" ssl").Replace(blocks[0])
-	temporary := ""
-	for _, name := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
-		temporary += fmt.Sprintf("  %s_temp_path %s;\n", name, filepath.Join(dir, name))
-	}
-	user := ""
-	if os.Getuid() == 0 {
-		user = "user root;\n" // the folder is this test's own
-	}
-	file := put(t, filepath.Join(dir, "nginx.conf"), fmt.Appendf(nil, "%sdaemon off;\nmaster_process off;\npid %s;\nerror_log %s;\nevents {}\nhttp {\n  access_log off;\n%s%s\n}\n",
-		user, filepath.Join(dir, "pid"), filepath.Join(dir, "error.log"), temporary, block))
-	output := new(syncBuffer)
-	nginx := exec.Command(path, "-p", dir, "-c", file, "-e", filepath.Join(dir, "error.log"))
-	nginx.Stdout, nginx.Stderr = output, output
-	if err := nginx.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = nginx.Process.Kill()
-		_ = nginx.Wait()
+	return startNginx(t, dir, gateway, func(address string) string {
+		return strings.Replace(nginxOf(t, "docs/tls.md"), "listen 443 ssl", "listen "+address+" ssl", 1)
 	})
-	address := "127.0.0.1:" + port
-	eventually(t, "nginx listens", func() (bool, string) {
-		conn, err := net.Dial("tcp", address)
-		if err != nil {
-			return false, fmt.Sprint(err, output)
-		}
-		_ = conn.Close()
-		return true, ""
-	})
-	return address
 }
 
 // TestH11_BehindNginx: nginx ends TLS and passes the certificate on, as the page has it. The sender's own headers count
