@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -44,6 +45,17 @@ func newIssuer(c configs.ACME, stopped <-chan struct{}) *autocert.Manager {
 			HTTPClient:   &http.Client{Transport: unless{stopped, transport}, Timeout: acmeTimeout},
 		},
 	}
+}
+
+// issued is the certificate for a handshake. autocert takes a client that speaks TLS 1.3 alone for one that knows RSA alone,
+// by its cipher suites, which say nothing of that in TLS 1.3: it would wait for a second certificate.
+func (h *handshakes) issued(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if slices.Contains(hello.SupportedVersions, tls.VersionTLS13) {
+		modern := *hello
+		modern.CipherSuites = append(slices.Clone(hello.CipherSuites), tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256)
+		hello = &modern
+	}
+	return h.issuer.GetCertificate(hello)
 }
 
 // unless makes requests until it is stopped. autocert cannot be told to end, and ends when its requests fail.

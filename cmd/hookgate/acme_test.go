@@ -59,6 +59,13 @@ func TestH11_ACME(t *testing.T) {
 		}
 		serials[name] = resp.TLS.PeerCertificates[0].SerialNumber.String()
 	}
+	modern := s.client(t, nil, func(config *tls.Config) {
+		config.RootCAs, config.ServerName, config.MinVersion = p.roots, acmeName, tls.VersionTLS13
+	})
+	resp, err := s.deliver(t.Context(), modern, "/hooks/care", n.next(), "")
+	if err != nil || resp.TLS.PeerCertificates[0].SerialNumber.String() != serials[acmeName] {
+		t.Errorf("TLS 1.3 alone gets another certificate: %v, %v", resp, err)
+	}
 	for _, name := range []string{"other.acme.example", "acme.example", "localhost"} {
 		if resp, err := s.deliver(t.Context(), client(s, name), "/hooks/care", n.next(), ""); err == nil {
 			t.Errorf("%s, which is not ours: %d", name, resp.StatusCode)
@@ -81,7 +88,7 @@ func TestH11_ACME(t *testing.T) {
 	s = start()
 	s.said(t, `"domain":"`+acmeName+`","ends"`)
 	body := n.next()
-	resp, err := s.deliver(t.Context(), client(s, acmeName), "/hooks/care", body, sign(body))
+	resp, err = s.deliver(t.Context(), client(s, acmeName), "/hooks/care", body, sign(body))
 	if err != nil || resp.StatusCode != http.StatusOK || resp.TLS.PeerCertificates[0].SerialNumber.String() != serials[acmeName] {
 		t.Errorf("after a start: %v, %v", resp, err)
 	}

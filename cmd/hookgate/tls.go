@@ -55,7 +55,7 @@ func (h *handshakes) set(c *configs.Config) error {
 	next := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
 	switch before := h.current.Load(); {
 	case h.issuer != nil:
-		next.GetCertificate = h.issuer.GetCertificate
+		next.GetCertificate = h.issued
 		next.NextProtos = append(next.NextProtos, acme.ALPNProto)
 	case len(c.TLS.Certificate.Reveal()) > 0:
 		pair, err := tls.X509KeyPair(c.TLS.Certificate.Reveal(), c.TLS.Key.Reveal())
