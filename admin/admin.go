@@ -22,7 +22,11 @@ type Check struct {
 // Options are what the operator's side shows.
 type Options struct {
 	// Token opens every page. Without one all pages are open, which the configuration allows on loopback only.
-	Token    hookgate.Secret
+	Token hookgate.Secret
+	// Listen is the configured address, and Hosts are the other names that callers may address these pages by.
+	Listen   string
+	Hosts    []string
+	Guessing func(address string) // told once a minute of an address that guesses at the token; may be nil
 	Checks   []Check
 	Metrics  http.Handler
 	Keys     func() []byte // the JWK set that consumers check forwarded envelopes by
@@ -37,7 +41,9 @@ type Options struct {
 // Handler serves /healthz, /readyz, /keys and /metrics, and the pages about events, replays, quarantine and dead letters. The
 // two health pages answer strangers as well, for a load balancer has no token, but with one word only, and so do the public
 // keys; all else is for those who hold it.
-func Handler(o Options) http.Handler { return headers(o.router()) }
+func Handler(o Options) http.Handler {
+	return headers(Own(o.Listen, o.Hosts, newGuesses(o.Now, o.Guessing).slow(o.opens, o.router())))
+}
 
 func (o Options) router() *mux.Router {
 	router := mux.NewRouter().SkipClean(true).StrictSlash(false).UseEncodedPath()

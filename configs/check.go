@@ -63,6 +63,7 @@ func (l *loader) checkListeners(c *Config) {
 	if ok && ok2 && overlap(listen, admin) {
 		l.bad(AdminListen, "admin.listen", "is the address that the providers reach", "give the admin API a port of its own")
 	}
+	l.checkHosts("admin.hosts", c.Admin.Hosts)
 	token := c.Admin.Token.Reveal()
 	if !l.sound("admin") {
 		return
@@ -72,6 +73,16 @@ func (l *loader) checkListeners(c *Config) {
 		l.bad(AdminToken, "admin.listen", "is reachable from other machines, and there is no token", "set admin.token, or listen at 127.0.0.1")
 	case len(token) > 0 && len(token) < minToken:
 		l.warn(AdminTokenShort, "admin.token", "admin.token refers to a token under 16 bytes", "make one with: openssl rand -hex 32")
+	}
+}
+
+// checkHosts wants hosts as a Host header has them, ports aside, so that no entry is there in vain.
+func (l *loader) checkHosts(list string, hosts []string) {
+	for i, host := range hosts {
+		at := item(list, i)
+		if _, err := netip.ParseAddr(host); err != nil && !hostGrammar.MatchString(host) && l.sound(at) {
+			l.bad(HostName, at, "is not a host", "write a name or an address without a port, such as hooks.internal.example.com")
+		}
 	}
 }
 

@@ -34,6 +34,7 @@ type Config struct {
 type Admin struct {
 	Listen string          `yaml:"listen" doc:"address of the admin API; needs a token unless it is a loopback one" default:"127.0.0.1:8081"`
 	Token  hookgate.Secret `yaml:"token" doc:"what a caller of the admin API proves itself with; at least 16 bytes are wise"`
+	Hosts  []string        `yaml:"hosts" doc:"names that the admin API is called by, beside localhost and the host of listen; with names listed here, and always on loopback, a request for another host is answered 421"`
 }
 
 // ListenAt replaces the addresses that are given, so that several nodes on one machine can share a file. The error says

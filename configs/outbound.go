@@ -12,6 +12,7 @@ import (
 type Outbound struct {
 	Listen       string          `yaml:"listen" doc:"address of the management APIs; without it nothing of this runs; needs a token unless it is a loopback one"`
 	Token        hookgate.Secret `yaml:"token" doc:"what a caller of the management APIs proves itself with, in each provider's own form"`
+	Hosts        []string        `yaml:"hosts" doc:"names that the management APIs are called by, as admin.hosts"`
 	Store        string          `yaml:"store" doc:"file of the subscriptions, their keys and the log; a relative path starts at the working directory" default:"outbound.db"`
 	Retention    time.Duration   `yaml:"retention" doc:"how long deliveries stay in the log after their end, where the provider has no rule of its own" default:"168h"`
 	AllowPrivate bool            `yaml:"allow_private" doc:"deliver to private, loopback and link-local addresses, too" default:"false"`
@@ -46,6 +47,7 @@ func (l *loader) checkOutbound(c *Config) {
 			l.bad(OutboundListen, at, "is the address of "+other, "give the management APIs a port of their own")
 		}
 	}
+	l.checkHosts("outbound.hosts", o.Hosts)
 	switch token := o.Token.Reveal(); {
 	case len(token) == 0 && !loopback(o.Listen):
 		l.bad(OutboundToken, at, "is reachable from other machines, and there is no token", "set outbound.token, or listen at 127.0.0.1")

@@ -48,6 +48,7 @@ const (
 	AdminListen
 	AdminToken
 	AdminTokenShort
+	HostName
 	JournalURL
 	JournalRedis
 	JournalSpill
@@ -144,6 +145,7 @@ var ruleNames = [ruleCount]string{
 	AdminListen:          "admin-listen",
 	AdminToken:           "admin-token",
 	AdminTokenShort:      "admin-token-short",
+	HostName:             "host-name",
 	JournalURL:           "journal-url",
 	JournalRedis:         "journal-redis",
 	JournalSpill:         "journal-spill",

@@ -55,7 +55,7 @@ func startOutbound(m *Main, c configs.Outbound, log zerolog.Logger) (*outboundSi
 	if err != nil {
 		return nil, err
 	}
-	listener, err := listen(c.Listen, "outbound.listen", s.Handler(), log)
+	listener, err := listen(c.Listen, "outbound.listen", admin.Own(c.Listen, c.Hosts, s.Handler()), log)
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

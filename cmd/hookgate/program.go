@@ -105,7 +105,7 @@ func start(m *Main, c *configs.Config, log zerolog.Logger, buffer *lineBuffer, s
 	p.hooks.listener = p.connections
 	p.hooks.speak(p.handshakes, log)
 	if p.admin, err = listen(c.Admin.Listen, "admin.listen", admin.Handler(admin.Options{
-		Token: c.Admin.Token, Metrics: p.metrics.Handler(), Keys: p.targets.signing.keySet,
+		Token: c.Admin.Token, Listen: c.Admin.Listen, Hosts: c.Admin.Hosts, Guessing: p.guessing, Metrics: p.metrics.Handler(), Keys: p.targets.signing.keySet,
 		Operator: operator{p.journals, p.targets}, Replays: p.replays, Failures: p.failures, Audit: p.audit, Now: m.Now,
 		Events: inspector{parts: parts, receivers: p.targets.receivers, history: p.journals.history},
 		Checks: []admin.Check{{Name: "journal", Ready: p.journals.ready, About: p.journals.durability}},
@@ -152,6 +152,11 @@ func (p *program) firstProof(source string, proof hookgate.Proof) {
 // audit logs what an operator did.
 func (p *program) audit(a admin.Act) {
 	p.log.Info().Str("remote", a.Remote).Str("method", a.Method).Str("path", a.Path).Str("order", a.Order).Int("status", a.Status).Msg("operator")
+}
+
+// guessing logs that somebody guesses at the admin token.
+func (p *program) guessing(address string) {
+	p.log.Warn().Str("remote", address).Msg("many wrong admin tokens from this address; more of them are answered slowly")
 }
 
 // run serves until ctx ends or something gives up, lets quiesce end what could still change the program, and then stops in

@@ -39,7 +39,7 @@ func (p *program) reload(load func() (*configs.Config, configs.Problems, error))
 	}
 	for option, changed := range map[string]bool{
 		"listen":  c.Listen != p.config.Listen,
-		"admin":   c.Admin.Listen != p.config.Admin.Listen || string(c.Admin.Token.Reveal()) != string(p.config.Admin.Token.Reveal()),
+		"admin":   !reflect.DeepEqual(c.Admin, p.config.Admin),
 		"journal": !reflect.DeepEqual(c.Journal, p.config.Journal),
 		"limits":  c.Limits != p.config.Limits,
 		"log":     c.Log != p.config.Log,
