@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -57,11 +58,30 @@ func (r *Request) One(name string) (string, error) {
 }
 
 // StoredValues are the values of a header as they are kept with the event: whole, but for credentials, which are kept as
-// [secret]. Signature headers stay, because without them nobody can verify the delivery again.
+// [secret]. Signature headers stay, because without them nobody can verify the delivery again. The name must be in canonical
+// form.
 func StoredValues(name string, values []string) []string {
-	switch name {
-	case "Authorization", "Proxy-Authorization", "Cookie":
+	if holdsCredential(name) {
 		return []string{redacted}
 	}
 	return values
+}
+
+// holdsCredential goes by the name: beside the headers of HTTP itself those that end as the ones do in which providers and
+// proxies send API keys, tokens and passwords, such as X-Api-Key, X-Auth-Token or X-Gitlab-Token. None of our schemes signs
+// into such a header.
+func holdsCredential(name string) bool {
+	switch name {
+	case "Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie":
+		return true
+	}
+	last := name[strings.LastIndexByte(name, '-')+1:]
+	switch last {
+	case "Token", "Secret", "Password", "Passwd", "Apikey", "Authorization":
+		return true
+	case "Key":
+		before := strings.TrimSuffix(name, "-Key")
+		return strings.HasSuffix(before, "Api") || strings.HasSuffix(before, "Auth") || strings.HasSuffix(before, "Access") || strings.HasSuffix(before, "Secret")
+	}
+	return false
 }
