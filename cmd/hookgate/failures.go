@@ -32,7 +32,8 @@ type failures struct {
 	gateway *hookgate.Gateway
 	count   func(source, diagnosis string)
 	entries atomic.Pointer[map[string][]hookgate.AuthSettings] // by source
-	budget  hookgate.Budget                                    // of explanations
+	hidden  atomic.Pointer[hidden]
+	budget  hookgate.Budget // of explanations
 	waiting chan *failure
 	done    chan struct{}
 	ended   chan struct{}
@@ -73,6 +74,8 @@ func (f *failures) set(sources []configs.Source) {
 		entries[s.Name] = s.Auth
 	}
 	f.entries.Store(&entries)
+	secrets := newHidden(sources)
+	f.hidden.Store(&secrets)
 }
 
 // stop ends the explanations.
@@ -167,7 +170,7 @@ func (f *failures) remove(i int) {
 // List is the admin's.
 func (f *failures) List(source string) (list []admin.FailedDelivery) {
 	for _, k := range slices.Backward(f.chosen(nil, source)) {
-		list = append(list, k.shown())
+		list = append(list, f.shown(k))
 	}
 	return list
 }
@@ -178,7 +181,7 @@ func (f *failures) Show(id string) (admin.FailedDelivery, error) {
 	if len(found) == 0 {
 		return admin.FailedDelivery{}, admin.ErrUnknownFailure
 	}
-	d := found[0].shown()
+	d := f.shown(found[0])
 	d.Body = found[0].req.Body
 	return d, nil
 }
@@ -190,7 +193,7 @@ func (f *failures) Verify(ctx context.Context, ids []string, source string) admi
 	for _, k := range f.chosen(ids, source) {
 		again.Tried++
 		if err := f.again(ctx, k, &again); err != nil {
-			d := k.shown()
+			d := f.shown(k)
 			e := hookgate.AsError(err)
 			d.Reason, d.Detail = string(e.Code), e.Detail
 			if e.Reason != "" {
@@ -244,14 +247,11 @@ func (f *failures) chosen(ids []string, source string) (chosen []*failure) {
 }
 
 // shown is what an operator may see of it.
-func (k *failure) shown() admin.FailedDelivery {
-	d := admin.FailedDelivery{
+func (f *failures) shown(k *failure) admin.FailedDelivery {
+	ours := *f.hidden.Load()
+	return admin.FailedDelivery{
 		ID: k.req.ID, Source: k.source.Name, Received: k.req.ReceivedAt.UTC(), Remote: k.req.Remote.String(),
 		Reason: string(k.err.Reason), Detail: k.err.Detail, Diagnosis: string(k.found.Diagnosis), Finding: k.found.Detail, Hint: k.found.Hint,
-		Method: k.req.Method, Target: k.req.Target, Header: make(map[string][]string, len(k.req.Header)), Bytes: len(k.req.Body),
+		Method: k.req.Method, Target: ours.text(k.req.Target), Header: ours.header(k.req.Header), Bytes: len(k.req.Body),
 	}
-	for name, values := range k.req.Header {
-		d.Header[name] = hookgate.StoredValues(name, values)
-	}
-	return d
 }
