@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"io"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/rs/zerolog"
 
@@ -76,10 +79,26 @@ func (b *lineBuffer) write() {
 	lines := b.waiting
 	b.waiting = b.spare[:0]
 	b.mu.Unlock()
-	_, _ = b.out.Write(lines) // there is nowhere left to report a log that cannot be written
+	_, _ = b.out.Write(plainLines(lines)) // there is nowhere left to report a log that cannot be written
 	b.mu.Lock()
 	b.spare = lines
 	b.mu.Unlock()
+}
+
+// plainLines replaces what JSON leaves as it is and a reader may take for the end of a line or for a command: the line ends
+// and controls beyond ASCII, and the marks that turn the direction of writing. What others wrote, such as the answer of a
+// destination or the order of an operator, is shown and cannot pass for a line of ours.
+func plainLines(lines []byte) []byte {
+	odd := func(r rune) bool { return r >= utf8.RuneSelf && !unicode.IsPrint(r) && r != utf8.RuneError }
+	if !bytes.ContainsFunc(lines, odd) {
+		return lines
+	}
+	return bytes.Map(func(r rune) rune {
+		if odd(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, lines)
 }
 
 // Dropped counts the lines that nobody read in time.
