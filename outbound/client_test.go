@@ -141,8 +141,8 @@ func TestHeadersOfTheTransport(t *testing.T) {
 	}
 }
 
-// TestInsideIsRefused demands that no way of writing an address inside leads there.
-func TestInsideIsRefused(t *testing.T) {
+// TestO01_InsideIsRefused demands that no way of writing an address inside leads there.
+func TestO01_InsideIsRefused(t *testing.T) {
 	t.Parallel()
 	rc := newReceiver(t, nil, nil)
 	_, port, err := net.SplitHostPort(rc.Listener.Addr().String())
@@ -172,8 +172,8 @@ func TestInsideIsRefused(t *testing.T) {
 	}
 }
 
-// TestNameThatChanges resolves a name first to a public address and then to one inside.
-func TestNameThatChanges(t *testing.T) {
+// TestO01_NameThatChanges resolves a name first to a public address and then to one inside.
+func TestO01_NameThatChanges(t *testing.T) {
 	t.Parallel()
 	rc := newReceiver(t, nil, nil)
 	addr := rc.Listener.Addr().(*net.TCPAddr)
@@ -252,7 +252,7 @@ func dnsAnswer(query []byte, a [4]byte) []byte {
 	return append(out, a[:]...)
 }
 
-func TestGuard(t *testing.T) {
+func TestO01_Guard(t *testing.T) {
 	t.Parallel()
 	for address, want := range map[string]bool{
 		"93.184.216.34:443": true, "[2606:2800:220:1::1]:443": true, "127.0.0.1:443": false, "[::1]:443": false, "[fe80::1%1]:443": false,
@@ -274,8 +274,8 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-// TestProxyIsNotUsed cannot run beside others, because the environment is everybody's.
-func TestProxyIsNotUsed(t *testing.T) {
+// TestO01_ProxyIsNotUsed cannot run beside others, because the environment is everybody's.
+func TestO01_ProxyIsNotUsed(t *testing.T) {
 	proxy := newReceiver(t, nil, nil)
 	t.Setenv("HTTP_PROXY", proxy.URL)
 	t.Setenv("HTTPS_PROXY", proxy.URL)
@@ -286,8 +286,8 @@ func TestProxyIsNotUsed(t *testing.T) {
 	}
 }
 
-// TestLongAnswer demands that no more of an endless answer is read than 64 KiB, and that it counts.
-func TestLongAnswer(t *testing.T) {
+// TestO03_LongAnswer demands that no more of an endless answer is read than 64 KiB, and that it counts.
+func TestO03_LongAnswer(t *testing.T) {
 	t.Parallel()
 	rc := newReceiver(t, nil, func(_ int, w http.ResponseWriter, r *http.Request) {
 		for r.Context().Err() == nil {
