@@ -4,6 +4,9 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
+# Where the database of known vulnerabilities is; a copy of it will do: make vuln VULNDB=file:///srv/vulndb
+VULNDB ?= https://vuln.go.dev
 # A count, because a run that ends by the clock in the middle of an input is reported as a failure.
 FUZZTIME ?= 20000x
 # The race detector needs a C compiler; without one the tests run all the same, and say so.
@@ -33,11 +36,15 @@ tools: ## make sure that the programs are there that the tests start
 .PHONY: soak
 soak: tools ## the scenarios at their real length, such as Redis away for a minute
 	HOOKGATE_TEST_LONG=1 go test -count=1 -timeout 30m -v -run 'TestR[0-9]|TestH04_TwoThousand|TestH10_AFlood' ./cmd/hookgate
+soak: tools ## the scenarios at their real length, such as Redis away for a minute, and what the time of a refusal tells
+	HOOKGATE_TEST_LONG=1 go test -count=1 -timeout 30m -v -run 'TestR[0-9]' ./cmd/hookgate
 	HOOKGATE_TEST_LONG=1 go test -count=1 -timeout 60m -v -run TestR12_NeighboursUnmoved ./forward
+	HOOKGATE_TEST_LONG=1 go test -count=1 -timeout 10m -v -run TestS10_TimeTellsNothing ./verifiers
 
 .PHONY: lint
-lint: ## gofmt, go vet, staticcheck
+lint: ## gofmt, go mod verify, go vet, staticcheck
 	@bad=$$(gofmt -l .); [ -z "$$bad" ] || { echo "gofmt wants: $$bad" >&2; exit 1; }
+	go mod verify
 	go vet ./...
 	go run $(STATICCHECK) ./...
 
@@ -50,6 +57,15 @@ fuzz: ## run every fuzz target for FUZZTIME inputs (20000x)
 	  for target in $$(go test -list '^Fuzz' "$$pkg" | grep '^Fuzz' || true); do \
 	    echo "$$pkg $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$pkg"; \
 	  done; done
+
+.PHONY: vuln
+vuln: ## known vulnerabilities in what is linked, by govulncheck; needs its database, and says so where it is out of reach
+	go mod verify
+	@if out=$$(go run $(GOVULNCHECK) -db $(VULNDB) ./... 2>&1); then echo "$$out"; exit 0; fi; \
+	echo "$$out"; \
+	if grep -q 'fetching vulnerabilities' <<<"$$out"; then \
+	  echo "NOT CHECKED: the database at $(VULNDB) is out of reach; run this where it is not, or give VULNDB a copy" >&2; fi; \
+	exit 1
 
 .PHONY: mutants
 mutants: ## turn round every comparison of verifiers/ and verify/ in turn; a test must notice each
