@@ -2,6 +2,7 @@ package verifiers
 
 import (
 	"crypto"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"net"
@@ -132,6 +133,39 @@ func TestT07_AnswersKeptAreBounded(t *testing.T) {
 	o.keep(id(0), answer{refusal: "x", asked: now, until: now.Add(badKept)})
 	if a, _ := o.told(id(0)); a.refusal == "" || len(o.good) != maxKept-1 {
 		t.Error("a token that was refused is still a good one")
+	}
+}
+
+// An answer can come between Prepare and Verify, from a question that took its time: a refusal refuses then, too, and a
+// good answer does not outlive its minute.
+func TestT07_AnswersThatCameLate(t *testing.T) {
+	t.Parallel()
+	p := NewParties(time.Now, nil)
+	defer p.Close()
+	o := newOracle(p, &url.URL{Scheme: "https", Host: "login.example.com"}, false, "", demands{})
+	now := time.Unix(1719823264, 0)
+	for _, c := range []struct {
+		name   string
+		answer answer
+		code   hookgate.Code // empty for a token that is taken
+	}{
+		{"refused long ago", answer{refusal: "x", asked: now.Add(-time.Minute)}, hookgate.Unauthenticated},
+		{"good a minute ago", answer{asked: now.Add(-goodKept)}, hookgate.Unavailable},
+		{"good a moment less ago", answer{asked: now.Add(-goodKept + 1)}, ""},
+		{"good, ended within the skew", answer{asked: now, expires: now.Add(-tokenSkew + 1)}, ""},
+		{"good, ended", answer{asked: now, expires: now.Add(-tokenSkew)}, hookgate.Unauthenticated},
+		{"good, begins within the skew", answer{asked: now, notBefore: now.Add(tokenSkew)}, ""},
+		{"good, begins later", answer{asked: now, notBefore: now.Add(tokenSkew + 1)}, hookgate.Unauthenticated},
+	} {
+		o.keep(sha256.Sum256([]byte("token")), c.answer)
+		proof, err := (&introspected{o}).Verify(&hookgate.Request{Header: http.Header{"Authorization": {"Bearer token"}}}, now)
+		var code hookgate.Code
+		if err != nil {
+			code = hookgate.AsError(err).Code
+		}
+		if code != c.code || (proof == hookgate.Proof{}) != (err != nil) {
+			t.Errorf("%s: proof %+v, error %v, want %q", c.name, proof, err, c.code)
+		}
 	}
 }
 

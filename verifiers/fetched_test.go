@@ -334,6 +334,7 @@ func TestT04_HostileKeySets(t *testing.T) {
 		"KEYS":                   says(strings.Replace(good, "keys", "KEYS", 1)),
 		"symmetric":              says(jwkSet(t, object{"kid": "k1", "kty": "oct", "k": "QUJD", "alg": "HS256"})),
 		"symmetric as RS256":     says(jwkSet(t, object{"kid": "k1", "kty": "oct", "k": "QUJD"})),
+		"a secret beside RSA":    says(jwkSet(t, object{"kid": "k1", "k": "QUJD"})),
 		"1024 bit":               says(jwkSet(t, object{"kid": "k1", "n": base64.RawURLEncoding.EncodeToString(small.N.Bytes())})),
 		"100,000 bit":            says(jwkSet(t, object{"kid": "k1", "n": base64.RawURLEncoding.EncodeToString(slices.Repeat([]byte{0xff}, 12_500))})),
 		"private":                says(jwkSet(t, object{"kid": "k1", "d": base64.RawURLEncoding.EncodeToString(private.D.Bytes())})),

@@ -64,7 +64,7 @@ func (b *introspected) Verify(req *hookgate.Request, now time.Time) (hookgate.Pr
 	}
 	answer, heard := b.oracle.heard(token)
 	switch {
-	case !heard || !now.Before(answer.asked.Add(answer.keeps())):
+	case !heard || answer.refusal == "" && !now.Before(answer.asked.Add(goodKept)):
 		return hookgate.Proof{}, away(time.Second, nil, "%s has not been asked about the token", b.oracle.host)
 	case answer.refusal != "":
 		return hookgate.Proof{}, hookgate.Refuse(hookgate.TokenRefused, "%s", answer.refusal)

@@ -102,7 +102,67 @@ func TestT07_NonsenseIsNotAskedAbout(t *testing.T) {
 	if n := idp.asked.Load(); n != 0 {
 		t.Errorf("%d questions", n)
 	}
-	passes(t, v, strings.Repeat("a", 8<<10), clock)
+	for _, token := range []string{"@a", "[a", "`a", "{a", ":a", "!a"} { // what stands next to the letters and digits
+		fails(t, v, token, clock, hookgate.Unauthenticated)
+	}
+	for _, token := range []string{strings.Repeat("a", 8<<10), "AZaz09", "-._~+/=="} {
+		passes(t, v, token, clock)
+	}
+}
+
+// A token in use is asked about again before its minute is over, without anybody waiting for it.
+func TestT07_RenewedWhileItServes(t *testing.T) {
+	t.Parallel()
+	clock, idp := newClock(), provider(t, "")
+	v := asking(t, parties(t, clock), introspectedEntry(idp.URL))
+	answer := tells(t, map[string]object{"good": {}})
+	idp.does(answer)
+	passes(t, v, "good", clock)
+	arrived, release := make(chan struct{}), make(chan struct{})
+	idp.does(func(w http.ResponseWriter, r *http.Request) {
+		close(arrived) // a second one would panic
+		<-release
+		answer(w, r)
+	})
+	clock.move(30 * time.Second)
+	for range 20 {
+		passes(t, v, "good", clock)
+	}
+	<-arrived
+	close(release)
+	// Once it is there, the new answer serves beyond the end of the old one.
+	idp.does(func(http.ResponseWriter, *http.Request) { t.Error("a third question") })
+	clock.move(29 * time.Second)
+	eventually(t, "the new answer serves", func() bool {
+		_, err := v.Verify(carrying("good"), receipt.Add(89*time.Second))
+		return err == nil
+	})
+	passes(t, v, "good", clock)
+	if n := idp.asked.Load(); n != 2 {
+		t.Errorf("%d questions, want 2", n)
+	}
+}
+
+// An issuer that fails at once is not asked again and again for the sake of one token.
+func TestT07_PauseAfterFailure(t *testing.T) {
+	t.Parallel()
+	clock, idp := newClock(), provider(t, "")
+	v := asking(t, parties(t, clock), introspectedEntry(idp.URL))
+	idp.does(tells(t, map[string]object{"good": {}}))
+	passes(t, v, "good", clock)
+	idp.does(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
+	clock.move(time.Minute)
+	for second := range int64(3) {
+		for range 20 {
+			fails(t, v, "good", clock, hookgate.Unavailable)
+		}
+		if n := idp.asked.Load(); n != second+2 {
+			t.Errorf("in second %d: %d questions, want %d", second, n, second+2)
+		}
+		clock.move(time.Second)
+	}
+	idp.does(tells(t, map[string]object{"good": {}}))
+	passes(t, v, "good", clock)
 }
 
 // THREATS T7: a revoked token is refused within a minute, also when it is used all the time.
@@ -145,6 +205,10 @@ func TestT07_OutageSlowAndGarbage(t *testing.T) {
 			_, _ = fmt.Fprintf(w, `{"active":true} %s`, r.Header) // some echo what they were sent
 		}
 	}
+	reasons := map[string]string{
+		"500": "the answer is 500", "404": "the answer is 404", "202": "the answer is 202", "401": "does not let the gateway ask", "403": "does not let the gateway ask",
+		"redirect": "none is followed", "too long": "more than 65536 bytes", "silent": "no answer within 3s", "hung up": "the connection broke", "HTML": "no JSON object",
+	}
 	canary := provider(t, "")
 	canary.does(func(_ http.ResponseWriter, r *http.Request) {
 		t.Errorf("THREATS O2: somewhere else %v was seen", r.Header)
@@ -181,6 +245,9 @@ func TestT07_OutageSlowAndGarbage(t *testing.T) {
 			idp.does(answer)
 			v := asking(t, parties(t, clock), introspectedEntry(idp.URL))
 			e := fails(t, v, "s3cr3t-token", clock, hookgate.Unavailable)
+			if want := reasons[name]; !strings.Contains(e.Error(), want) {
+				t.Errorf("%v does not say %q", e, want)
+			}
 			for _, hidden := range []string{"s3cr3t-token", clientSecret, "made-up", "Basic"} {
 				if strings.Contains(e.Error(), hidden) {
 					t.Errorf("the error shows %s: %v", hidden, e)

@@ -1,6 +1,7 @@
 package verifiers_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -31,6 +32,9 @@ func TestBearerConfig(t *testing.T) {
 		{"allow_private beside keys", entry{Keys: keys, AllowPrivate: true}, "allow_private", "no use beside keys"},
 		{"scope with a blank", entry{Keys: keys, Scopes: []string{"read", "a b"}}, "scopes[1]", "by itself"},
 		{"scope with a quote", entry{Keys: keys, Scopes: []string{`a"`}}, "scopes[0]", "not the name"},
+		{"empty scope", entry{Keys: keys, Scopes: []string{""}}, "scopes[0]", "not the name"},
+		{"scope with a backslash", entry{Keys: keys, Scopes: []string{`a\b`}}, "scopes[0]", "not the name"},
+		{"scope beyond ASCII", entry{Keys: keys, Scopes: []string{"läse"}}, "scopes[0]", "not the name"},
 		{"no client_id", entry{Introspection: hookgate.Introspection{URL: url, ClientSecret: lit(goodKey)[0]}}, "introspection.client_id", "nothing to prove itself"},
 		{"no client_secret", entry{Introspection: hookgate.Introspection{URL: url, ClientID: "x"}}, "introspection.client_secret", "empty"},
 		{"client_secret left over", entry{Introspection: hookgate.Introspection{URL: url, ClientID: "x", ClientSecret: lit("${SECRET}")[0]}}, "introspection.client_secret", "${...}"},
@@ -50,6 +54,7 @@ func TestO01_URLsOfIssuers(t *testing.T) {
 	for url, says := range map[string]string{
 		"https://127.1/keys": "number in place", "https://2130706433/": "number in place", "https://0x7f000001/": "number in place", "https://0x7f.0.0.1/": "",
 		"https://0177.0.0.1/": "number in place", "https://127.0.0.1./": "number in place", "https://[::ffff:127.0.0.1]/": "stands for an IPv4", "https://[64:ff9b::7f00:1]/": "stands for an IPv4",
+		"https://[64:ff9b:1::1]/": "stands for an IPv4", "https://login.example.de/": "ok",
 		"http://login.example.com/keys": "write https://", "http://93.184.216.34/": "write https://", "http://169.254.169.254/": "write https://", "http://[2606:2800:220:1::1]/": "write https://",
 		"https://user:made-up@login.example.com/": "a user or a password", "ftp://login.example.com/": "not the URL", "file:///etc/passwd": "not the URL", "https:///keys": "not the URL",
 		"https://": "not the URL", "login.example.com/keys": "not the URL", "https:login.example.com": "not the URL", "https://login.example.com/#x": "not the URL", "://": "not the URL", "https://:443/": "not the URL",
@@ -101,6 +106,28 @@ func TestSignersAskNobody(t *testing.T) {
 		}
 		if err := verifier(t, entry).Sign(delivery(), receipt); hookgate.AsError(errOr(err)).Code != hookgate.InternalMistake {
 			t.Errorf("it signs: %v", err)
+		}
+	}
+}
+
+// One mistake is one problem.
+func TestOneProblemForOneMistake(t *testing.T) {
+	t.Parallel()
+	own := endpoint(t, "jwt.key.pem")
+	own.Clients = nil
+	for says, entry := range map[string]hookgate.AuthSettings{
+		"names no alg":                      bearerEntry(t, jwkSet(t, object{"alg": nil})),
+		"no client of the token endpoint":   issuedEntry(own, "care"),
+		"the token endpoint cannot issue":   issuedEntry(hookgate.TokenSettings{Issuer: "x", Clients: endpoint(t).Clients}, "care"),
+		"has no token endpoint":             {Scheme: "bearer", Issued: true, Tokens: &hookgate.TokenSettings{}},
+		"bearer needs one of":               {Scheme: "bearer"},
+		"gateway has nothing to prove":      {Scheme: "bearer", Introspection: hookgate.Introspection{URL: "https://a.example.com", ClientSecret: lit(goodKey)[0]}},
+		"the key set holds no key that cou": bearerEntry(t, `{"keys":[]}`),
+	} {
+		_, err := verifiers.New(entry)
+		var problems hookgate.Problems
+		if !errors.As(err, &problems) || len(problems) != 1 || !strings.Contains(problems[0].Message, says) {
+			t.Errorf("%v, want one problem: %s", err, says)
 		}
 	}
 }
