@@ -256,6 +256,7 @@ func TestDeclaredConfig(t *testing.T) {
 	if ws := verifiers.Warnings(declaring(hookgate.Declaration{})); len(ws) != 0 {
 		t.Errorf("SHA-256 is warned of by %v", ws)
 	}
+	verifier(t, secrets("raw", "0123456789abcdef"))
 	if _, err := verifiers.NewSigner(secrets("raw", "short"), hookgate.Secret{}); err != nil {
 		t.Errorf("a signer has the key that it was given: %v", err)
 	}

@@ -79,7 +79,7 @@ func TestStandardWebhooksLists(t *testing.T) {
 		strings.Repeat("v2,x ", 16) + value, value + strings.Repeat(" v2,x", 16), value + strings.Repeat(" "+other, 16), strings.Repeat("v2,x ", 3000) + value,
 		"v2," + digest, "V1," + digest, "v1a," + digest, "v1=" + digest, "v1 " + digest, "v1,," + digest, ",", ",x", "v1,", "v1", digest, value + ",", value + " ", " " + value, value + "  " + other,
 		value + " ,x", value + " v.2,x", value + " v2,", value + " v2,\x7f", value + " v\xff,x",
-		value + "\t" + other, value + ";" + other, value + " v1,x", value + " v2", "v1," + digest[:43], "v1," + hex.EncodeToString([]byte(digest)[:16]),
+		value + "\t" + other, value + ";" + other, value + " v1,x", value + " v2", "v1," + digest[:43], "v1," + strings.Repeat("A", 44), "v1," + hex.EncodeToString([]byte(digest)[:16]),
 	} {
 		refusedFor(t, v, with(good, standardSignature, list), receipt, hookgate.HeaderGrammar)
 	}
