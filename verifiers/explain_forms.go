@@ -105,7 +105,7 @@ type bodyForm struct {
 func bodyForms(body []byte) []bodyForm {
 	var forms []bodyForm
 	add := func(d Diagnosis, changed []byte, detail string) {
-		if !bytes.Equal(changed, body) {
+		if string(changed) != string(body) {
 			forms = append(forms, bodyForm{d, changed, detail})
 		}
 	}
