@@ -54,6 +54,8 @@ func TestDeclarationsThatDoNotLoad(t *testing.T) {
 		"key":                  {func(d *d) { d.Key = "Base64" }, "key", "unknown way"},
 		"prefix and pair":      {func(d *d) { d.Prefix, d.Pair = "x=", "v1" }, "prefix", "a list of pairs has no prefix"},
 		"blank before":         {func(d *d) { d.Prefix = " x" }, "prefix", "begins with a blank"},
+		"control in prefix":    {func(d *d) { d.Prefix = "x\x01" }, "prefix", "more than plain ASCII"},
+		"delete in prefix":     {func(d *d) { d.Prefix = "x\x7f" }, "prefix", "more than plain ASCII"},
 		"prefix of SHA-512":    {func(d *d) { d.Prefix = "SHA512=" }, "prefix", "names sha512, and the algorithm is sha256"},
 		"pair":                 {func(d *d) { d.Pair = "v 1" }, "pair", "not the name of a pair"},
 		"no body":              {func(d *d) { d.Signed = "{id}" }, "signed", "does not hold {body}"},
