@@ -100,6 +100,9 @@ func TestDeclarationsThatDoNotLoad(t *testing.T) {
 		"body in no base64":    {func(d *d) { d.Vectors[0].Body, d.Vectors[0].Base64 = "", "e30" }, "vectors[0].body_base64", "not padded standard base64"},
 		"no URL":               {func(d *d) { d.Signed = "{url}{body}" }, "vectors[0].url", "the vector has none"},
 		"URL":                  {func(d *d) { d.Vectors[0].URL = "/hooks" }, "vectors[0].url", "not a URL"},
+		"URL of a file":        {func(d *d) { d.Vectors[0].URL = "ftp://a.example/b" }, "vectors[0].url", "not a URL"},
+		"URL with a user":      {func(d *d) { d.Vectors[0].URL = "https://u@a.example/b" }, "vectors[0].url", "not a URL"},
+		"URL with a fragment":  {func(d *d) { d.Vectors[0].URL = "https://a.example/b#c" }, "vectors[0].url", "not a URL"},
 		"URL without a path":   {func(d *d) { d.Vectors[0].URL = "https://a.example" }, "vectors[0].url", "no path"},
 		"no time of receipt":   {func(d *d) { d.Signed, d.Timestamp.Header = "{timestamp}.{body}", "X-Time" }, "vectors[0].at", "time of receipt"},
 	} {
@@ -180,6 +183,13 @@ func TestDeclarationVectorForms(t *testing.T) {
 	d.Vectors = append(d.Vectors, other)
 	if err := verifiers.CheckDeclaration(d); err != nil {
 		t.Error(err)
+	}
+	plain := proven()
+	for i := range plain.Vectors {
+		plain.Vectors[i].URL = "http://a.example/b"
+	}
+	if err := verifiers.CheckDeclaration(plain); err != nil {
+		t.Errorf("a URL without TLS: %v", err)
 	}
 	doubled := other
 	doubled.Method, doubled.Headers = "", []string{other.Headers[0], "X-Sum: x"}
