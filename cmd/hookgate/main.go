@@ -73,15 +73,16 @@ type Addresses struct{ Hooks, Admin, Outbound string }
 
 // commands is the command line.
 type commands struct {
-	Dev         devCommand         `cmd:"" help:"Run with nothing to set up: five sample sources, made-up secrets, events shown as they pass."`
-	Serve       serveCommand       `cmd:"" help:"Take deliveries and forward them, as the configuration says."`
-	Check       checkCommand       `cmd:"" help:"Read a configuration and list everything that is wrong with it."`
-	Emulate     emulateCommand     `cmd:"" help:"Be a provider: make up events and deliver them, signed, as fast as told and with faults."`
-	Events      eventsCommand      `cmd:"" help:"Look at the events of a running gateway, and send them again."`
-	DeadLetters deadLettersCommand `cmd:"" help:"Look at what destinations have not taken, and send it again."`
-	Quarantine  quarantineCommand  `cmd:"" help:"Look at what could not be read."`
-	Failed      failedCommand      `cmd:"" help:"Look at what failed authentication, and judge it again once a secret is mended."`
-	Version     versionCommand     `cmd:"" help:"Print the version."`
+	Dev          devCommand          `cmd:"" help:"Run with nothing to set up: five sample sources, made-up secrets, events shown as they pass."`
+	Serve        serveCommand        `cmd:"" help:"Take deliveries and forward them, as the configuration says."`
+	Check        checkCommand        `cmd:"" help:"Read a configuration and list everything that is wrong with it."`
+	Emulate      emulateCommand      `cmd:"" help:"Be a provider: make up events and deliver them, signed, as fast as told and with faults."`
+	Events       eventsCommand       `cmd:"" help:"Look at the events of a running gateway, and send them again."`
+	DeadLetters  deadLettersCommand  `cmd:"" help:"Look at what destinations have not taken, and send it again."`
+	Quarantine   quarantineCommand   `cmd:"" help:"Look at what could not be read."`
+	Failed       failedCommand       `cmd:"" help:"Look at what failed authentication, and judge it again once a secret is mended."`
+	FindVerifier findVerifierCommand `cmd:"" name:"find-verifier" help:"Search for the way in which a captured delivery was signed, and print it as configuration."`
+	Version      versionCommand      `cmd:"" help:"Print the version."`
 }
 
 // exitError ends the program with a code of its own.
