@@ -26,7 +26,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	report.Source, report.Provider = src.Name, src.Provider
 	req := &Request{ID: report.RequestID, Method: r.Method, Target: target(r), Header: r.Header, ReceivedAt: g.Now()}
-	req.Remote, req.Certificates = g.client(r)
+	req.Remote, req.Certificates = g.Client(r)
 	report.Client = req.Remote
 	if !src.allows(req.Remote) {
 		if r.ContentLength != 0 {
@@ -171,8 +171,8 @@ func target(r *http.Request) string {
 	return t
 }
 
-// client is who sent r, by the gateway's resolver or by the connection itself.
-func (g *Gateway) client(r *http.Request) (netip.Addr, []*x509.Certificate) {
+// Client is who sent r, by the gateway's resolver or by the connection itself: for whatever else listens where it does.
+func (g *Gateway) Client(r *http.Request) (netip.Addr, []*x509.Certificate) {
 	if g.Clients != nil {
 		return g.Clients.Client(r)
 	}

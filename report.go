@@ -14,7 +14,8 @@ type Report struct {
 	Client    netip.Addr // who sent it, as far as that is known
 	Bytes     int        // of the raw body
 	Outcome   Outcome
-	Err       *Error // nil unless the request was refused
+	Token     TokenRequest // of a request to the token endpoint
+	Err       *Error       // nil unless the request was refused
 }
 
 // Reporter is a ResponseWriter that carries a Report.

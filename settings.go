@@ -56,10 +56,11 @@ type TokenSettings struct {
 type TokenClient struct {
 	ID            string   `yaml:"id" doc:"the client_id"`
 	Secrets       []Secret `yaml:"secrets" ends:"true" doc:"the client_secret, alternatives for rotation"`
-	Grants        []string `yaml:"grants" doc:"client_credentials, password" `
+	Grants        []string `yaml:"grants" doc:"how it may ask for tokens" enum:"client_credentials,password"`
 	Users         []Secret `yaml:"users" doc:"references to user:password pairs, for the password grant"`
 	Scopes        []string `yaml:"scopes" doc:"the scopes that it may ask for, and gets unless it asks for fewer"`
 	Sources       []string `yaml:"sources" doc:"the sources that its tokens are good for"`
+	Rate          Rate     `yaml:"rate" doc:"token requests once it has proved itself; more are answered 429" default:"60/m"`
 	RevokedBefore string   `yaml:"revoked_before" doc:"tokens made before this time (RFC 3339) are refused"`
 }
 

@@ -1,7 +1,6 @@
 package configs
 
 import (
-	"fmt"
 	"math"
 	"reflect"
 	"regexp"
@@ -18,10 +17,7 @@ import (
 type Size int64
 
 // Rate is so many a period; the zero value means that none was set.
-type Rate struct {
-	Count int
-	Per   time.Duration
-}
+type Rate = hookgate.Rate
 
 const (
 	durationHint = "write a number with a unit, such as 30s, 15m, 168h or 7d"
@@ -151,16 +147,6 @@ func (s Size) String() string {
 		}
 	}
 	return strconv.FormatInt(int64(s), 10) + "B"
-}
-
-// String is the rate as it would be written in the file; empty where none was set.
-func (r Rate) String() string {
-	for unit, per := range rateUnits {
-		if r.Per == per {
-			return fmt.Sprintf("%d/%s", r.Count, unit)
-		}
-	}
-	return ""
 }
 
 // plain writes a duration as a person would: 168h, not 168h0m0s.
