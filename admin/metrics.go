@@ -14,6 +14,9 @@ import (
 // noSource is the label of everything that hits no configured source, so that unknown paths grow no series.
 const noSource = "none"
 
+// served is the outcome of what is a page and no delivery, such as a key set.
+const served = "served"
+
 // Snapshot is what the gauges show; it is taken at every scrape.
 type Snapshot struct {
 	JournalReady bool
@@ -62,6 +65,7 @@ type Metrics struct {
 	diagnosed   *prometheus.CounterVec
 	conflicts   *prometheus.CounterVec
 	quarantined *prometheus.CounterVec
+	tokens      *prometheus.CounterVec
 	duration    *prometheus.HistogramVec
 	keys        keyUses
 }
@@ -80,13 +84,14 @@ func NewMetrics(snapshot func() Snapshot, first func(source string, p hookgate.P
 		events:      counter("hookgate_events_total", "Authenticated events by class: first and recovered are new, the others came again.", "source", "class"),
 		conflicts:   counter("hookgate_event_conflicts_total", "Copies of a known event and attempt with other content.", "source"),
 		quarantined: counter("hookgate_events_quarantined_total", "Authenticated parts that could not be read.", "source"),
+		tokens:      counter("hookgate_token_requests_total", "Requests at the token endpoint by what they came to.", "client", "outcome"),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "hookgate_request_duration_seconds", Help: "From the first byte of the handler to the answer.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 3},
 		}, []string{"source"}),
 	}
 	m.keys.first = first
-	m.registry.MustRegister(&m.keys, m.requests, m.refused, m.diagnosed, m.events, m.conflicts, m.quarantined, m.duration,
+	m.registry.MustRegister(&m.keys, m.requests, m.refused, m.diagnosed, m.events, m.conflicts, m.quarantined, m.tokens, m.duration,
 		snapshotCollector(snapshot), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -110,6 +115,13 @@ func (m *Metrics) Diagnosed(source, diagnosis string) {
 	m.diagnosed.WithLabelValues(source, diagnosis).Inc()
 }
 
+// ExpectClient makes the series of a client of the token endpoint, as Expect does for a source.
+func (m *Metrics) ExpectClient(id string) {
+	for _, outcome := range hookgate.TokenOutcomes() {
+		m.tokens.WithLabelValues(id, string(outcome))
+	}
+}
+
 // Handler serves the text format.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Timeout: 5 * time.Second})
@@ -117,11 +129,18 @@ func (m *Metrics) Handler() http.Handler {
 
 // Observe counts one answered request.
 func (m *Metrics) Observe(r *hookgate.Report, took time.Duration) {
+	if r.Token.Outcome != "" { // it came to no source
+		m.tokens.WithLabelValues(r.Token.Client, string(r.Token.Outcome)).Inc()
+		return
+	}
 	source := r.Source
 	if source == "" {
 		source = noSource
 	}
 	outcome := string(r.Outcome.Kind)
+	if outcome == "" {
+		outcome = served
+	}
 	if r.Err != nil {
 		outcome = string(r.Err.Code)
 		if r.Err.Reason != "" {

@@ -33,6 +33,9 @@ func AccessLog(log zerolog.Logger) func(Answer) {
 		if r.Source != "" {
 			line.Str("source", r.Source).Str("provider", r.Provider)
 		}
+		if r.Token.Outcome != "" {
+			line.Str("token_client", r.Token.Client).Str("token_outcome", string(r.Token.Outcome))
+		}
 		if r.Outcome.Kind != "" {
 			line.Str("outcome", string(r.Outcome.Kind))
 		}

@@ -246,3 +246,24 @@ func TestAccessLog_LevelsFollowTheAnswer(t *testing.T) {
 		t.Errorf("levels %v, want %v", got, want)
 	}
 }
+
+func TestAccessLog_TokenRequests(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		status int
+		report hookgate.Report
+		want   string
+	}{
+		"issued": {200, hookgate.Report{Token: hookgate.TokenRequest{Client: "sprinklr", Outcome: hookgate.TokenIssued}},
+			`"token_client":"sprinklr","token_outcome":"issued","message":"request"}`},
+		"refused": {401, hookgate.Report{Token: hookgate.TokenRequest{Client: hookgate.UnknownClient, Outcome: hookgate.TokenInvalidClient}, Err: hookgate.Refuse(hookgate.Mismatch, "no such client")},
+			`"token_client":"unknown","token_outcome":"invalid_client","code":"unauthenticated","reason":"mismatch","detail":"no such client","hint":"","message":"request"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if line, _ := logged(t, answerTo(c.status, c.report)); !strings.HasSuffix(strings.TrimSpace(line), c.want) {
+				t.Errorf("logged %s", line)
+			}
+		})
+	}
+}

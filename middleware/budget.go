@@ -51,6 +51,18 @@ func (b *Budget) Take(key string) (time.Duration, bool) {
 	return min(time.Until(time.Unix(c.Reset+1, 0)), b.period), false
 }
 
+// Peek tells what Take would, and spends nothing. Keys that share a budget because there are too many have always some left.
+func (b *Budget) Peek(key string) (time.Duration, bool) {
+	c, err := b.limiter.Peek(context.Background(), block(key))
+	if err != nil {
+		return b.period, false
+	}
+	if c.Remaining > 0 {
+		return 0, true
+	}
+	return min(time.Until(time.Unix(c.Reset+1, 0)), b.period), false
+}
+
 // bounded puts every key beyond the most into one shared budget until the generation ends, so that a sender with a
 // million addresses cannot grow the table. A generation is as long as the store keeps a key, for with a shorter one the
 // store would hold the keys of many.

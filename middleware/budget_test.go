@@ -154,3 +154,26 @@ func heap() uint64 {
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
 }
+
+// TestT09_PeekSpendsNothing, and says what Take would.
+func TestT09_PeekSpendsNothing(t *testing.T) {
+	t.Parallel()
+	b := middleware.NewBudget(3, time.Hour)
+	for n := range 6 {
+		for _, key := range []string{"sprinklr 192.0.2.1", "2001:db8::1"} {
+			for range 10 {
+				wait, ok := b.Peek(key)
+				if ok != (n < 3) || ok != (wait == 0) || wait > time.Hour {
+					t.Fatalf("after %d of 3: %s, %v", n, wait, ok)
+				}
+			}
+			b.Take(key)
+		}
+	}
+	if _, ok := b.Peek("2001:db8::ffff"); ok {
+		t.Error("another address of the same party has a budget of its own")
+	}
+	if _, ok := b.Peek("192.0.2.1"); !ok {
+		t.Error("another key has none left")
+	}
+}
