@@ -30,6 +30,7 @@ func (l *loader) check(c *Config) {
 	l.checkDeclarations(c)
 	trusted := l.checkProxies(c.Proxies)
 	destinations := l.checkDestinations(c)
+	l.checkTokens(c)
 	l.checkSources(c, destinations, trusted)
 	l.checkMemory(c)
 	if len(c.Signing.Keys) > 0 && l.sound("signing") && l.rules.Signing != nil {

@@ -37,6 +37,8 @@ var (
 	destinationType = reflect.TypeFor[hookgate.DestinationSettings]()
 	declarationType = reflect.TypeFor[hookgate.Declaration]()
 	vectorType      = reflect.TypeFor[hookgate.Vector]()
+	tokensType      = reflect.TypeFor[hookgate.TokenSettings]()
+	tokenClientType = reflect.TypeFor[hookgate.TokenClient]()
 )
 
 // needed are the keys that an entry makes no sense without.
@@ -55,6 +57,13 @@ var needed = map[entry]bool{
 	{declarationType, "header"}:  true,
 	{declarationType, "vectors"}: true,
 	{vectorType, "secret"}:       true,
+
+	{tokensType, "keys"}:         true,
+	{tokensType, "clients"}:      true,
+	{tokenClientType, "id"}:      true,
+	{tokenClientType, "secrets"}: true,
+	{tokenClientType, "grants"}:  true,
+	{tokenClientType, "sources"}: true,
 }
 
 // also is what may be written beside the values, where only the whole file can say whether it is right.

@@ -64,6 +64,15 @@ func rules() configs.Rules {
 		}
 		return ps.Err()
 	}
+	r.Tokens = func(s hookgate.TokenSettings) error {
+		var ps hookgate.Problems
+		for i, k := range s.Keys {
+			if !strings.HasPrefix(string(k.Reveal()), "-----BEGIN PRIVATE KEY-----") {
+				ps.Add(fmt.Sprintf("keys[%d]", i), "save the key as PEM", "is not a private key")
+			}
+		}
+		return ps.Err()
+	}
 	r.Journal = func(url string) error {
 		if strings.HasSuffix(url, "unlikely") {
 			return hookgate.Problem{Field: "url", Message: "is refused"}
@@ -144,6 +153,10 @@ func variables() map[string]string {
 		"REDIS_URL":             "rediss://:" + canary + "@redis.example.com:6379/0",
 		"CRM_WEBHOOK_SECRET":    "whsec_" + canary,
 		"SMTP_PASSWORD":         canary,
+		"TOKEN_KEY":             "-----BEGIN PRIVATE KEY-----\n" + canary,
+		"USER":                  "robin:" + canary + "-0123456789abcdef",
+		"SHORT_USER":            "robin:" + canary,
+		"ESCAPED":               canary + "+0123456789/abcdef==",
 
 		"HOOKGATE_OUTBOUND_TOKEN": canary + "-0123456789abcdef",
 	}

@@ -63,6 +63,21 @@ const (
 	NetworkRepeated
 	ProxiesTrusted
 	AllowProxy
+	TokenPath
+	TokenIssuer
+	TokenLifetime
+	TokenKeys
+	TokenClientID
+	DuplicateClient
+	TokenSecretShort
+	TokenSecretEscape
+	TokenUsers
+	TokenPasswordShort
+	TokenScope
+	TokenSource
+	TokenRevoked
+	TokenUnused
+	IssuedWithoutTokens
 	NoSources
 	NoDestinations
 	SourceName
@@ -160,6 +175,21 @@ var ruleNames = [ruleCount]string{
 	NetworkRepeated:      "network-repeated",
 	ProxiesTrusted:       "proxies-trusted",
 	AllowProxy:           "allow-proxy",
+	TokenPath:            "token-path",
+	TokenIssuer:          "token-issuer",
+	TokenLifetime:        "token-lifetime",
+	TokenKeys:            "token-keys",
+	TokenClientID:        "token-client-id",
+	DuplicateClient:      "duplicate-client",
+	TokenSecretShort:     "token-secret-short",
+	TokenSecretEscape:    "token-secret-escape",
+	TokenUsers:           "token-users",
+	TokenPasswordShort:   "token-password-short",
+	TokenScope:           "token-scope",
+	TokenSource:          "token-source",
+	TokenRevoked:         "token-revoked",
+	TokenUnused:          "token-unused",
+	IssuedWithoutTokens:  "issued-without-tokens",
 	NoSources:            "no-sources",
 	NoDestinations:       "no-destinations",
 	SourceName:           "source-name",

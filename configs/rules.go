@@ -20,6 +20,8 @@ type Rules struct {
 	Declaration func(hookgate.Declaration) error
 	// Signing judges the keys that envelopes are signed with.
 	Signing func(keys []hookgate.Secret) error
+	// Tokens judges the keys of the token endpoint.
+	Tokens func(hookgate.TokenSettings) error
 	// Journal judges the URL of a journal on Redis.
 	Journal func(url string) error
 	// AuthWarnings and DestinationWarnings name what is allowed but unwise.

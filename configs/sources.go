@@ -117,6 +117,7 @@ func (l *loader) checkAuth(c *Config, s *Source, at string) {
 			}
 			l.warn(NoneWarned, at+".scheme", at+".scheme is none, so anybody who finds the address can send events", "use it only where something in front authenticates")
 		}
+		l.checkIssued(a, at)
 		if !l.checkDeclared(a, at) || !l.sound(at) {
 			continue
 		}
