@@ -55,7 +55,7 @@ func (s *settings) find(id string) *client {
 	return s.nobody
 }
 
-// knows compares with all secrets, whichever fits. retired tells of one that fits and has ended.
+// knows compares with all secrets, whichever fits. retired tells of one that has ended.
 func (c *client) knows(secret string, now time.Time) (known, retired bool) {
 	shown := sha256.Sum256([]byte(secret))
 	for i := range c.secrets {
@@ -64,7 +64,7 @@ func (c *client) knows(secret string, now time.Time) (known, retired bool) {
 			known, retired = known || !ended, retired || ended
 		}
 	}
-	return known, retired && !known
+	return known, retired
 }
 
 // hasUser compares with both halves of all users, whichever fits.

@@ -1,8 +1,10 @@
 package issuer_test
 
 import (
+	"crypto/x509"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -258,10 +260,56 @@ func TestT09_OnePartyHasOneBudget(t *testing.T) {
 			t.Errorf("from %s: %d", other, got)
 		}
 	}
-	e, _, _ = guarded(1)
+	o := options()
+	o.Clients, o.Guesses = written{}, newBudget(1)
+	e = issuer.New(o)
+	e.Set(tokenSettings(), signer{})
 	serve(e, from(basicly(id, "wr0ng", grant), "192.0.2.7:1"))
 	if got := serve(e, from(basicly(id, secret, grant), "[::ffff:192.0.2.7]:1")).Code; got == 200 {
 		t.Error("the same address in IPv6 form is another one")
+	}
+}
+
+// last has one look left, and then nothing.
+type last struct{ *budget }
+
+func (l last) Peek(key string) (time.Duration, bool) {
+	_, ok := l.budget.Peek(key)
+	l.Take(key)
+	return 0, ok
+}
+
+// TestT09_GuessesAtOnce: what others have used up between the client's proof and the user's counts.
+func TestT09_GuessesAtOnce(t *testing.T) {
+	t.Parallel()
+	o := options()
+	o.Guesses = last{newBudget(1)}
+	e := issuer.New(o)
+	e.Set(tokenSettings(), signer{})
+	wantRefused(t, serve(e, asked("grant_type", "password", "username", user, "password", password)), 400, "invalid_grant", id, hookgate.TokenInvalidGrant)
+}
+
+// written takes addresses as they are written.
+type written struct{}
+
+func (written) Client(r *http.Request) (netip.Addr, []*x509.Certificate) {
+	return netip.MustParseAddrPort(r.RemoteAddr).Addr(), nil
+}
+
+// TestT09_NothingShownIsAFailure, too: whoever comes without credentials spends the budget of the address.
+func TestT09_NothingShownIsAFailure(t *testing.T) {
+	t.Parallel()
+	for name, r := range map[string]func() *http.Request{
+		"nothing":      func() *http.Request { return post(grant) },
+		"half a pair":  func() *http.Request { return post(grant + "&client_id=" + id) },
+		"another form": func() *http.Request { return with(post(grant), "Authorization", "Basic x") },
+	} {
+		e, _, _ := guarded(2)
+		for n, want := range []int{401, 401, 429, 429} {
+			if got := serve(e, r()).Code; got != want {
+				t.Errorf("%s, attempt %d: %d", name, n, got)
+			}
+		}
 	}
 }
 

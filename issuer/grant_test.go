@@ -2,6 +2,7 @@ package issuer_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -30,6 +31,8 @@ func TestGrants(t *testing.T) {
 		"password":                     {asked("grant_type", "password", "username", user, "password", password), "sprinklr/care,chat/read,write", "read write"},
 		"password, with a scope":       {asked("grant_type", "password", "username", user, "password", password, "scope", "read"), "sprinklr/care,chat/read", "read"},
 		"password, by the header":      {basicly(id, secret, form("grant_type", "password", "username", user, "password", password)), "sprinklr/care,chat/read,write", "read write"},
+		"the first user":               {asked("grant_type", "password", "username", "other", "password", secret), "sprinklr/care,chat/read,write", "read write"},
+		"escapes in any letters":       {with(post(grant+"&x=%ef%BF%Bd%2f%2F%09"), "Authorization", "Basic c3ByaW4lNkJscjpzM2NyM3QlMmQwMTIzNDU2Nzg5YWJjZGVm"), "sprinklr/care,chat/read,write", "read write"},
 		"unknown parameters":           {asked("grant_type", "client_credentials", "audience", "x", "resource", "y", "", "z"), "sprinklr/care,chat/read,write", "read write"},
 		"empty pairs":                  {post("&&" + form("grant_type", "client_credentials", "client_id", id, "client_secret", secret) + "&&"), "sprinklr/care,chat/read,write", "read write"},
 		"a query is not read":          {request(http.MethodPost, "/oauth/token?scope=none&client_secret=x&grant_type=y", form("grant_type", "client_credentials", "client_id", id, "client_secret", secret)), "sprinklr/care,chat/read,write", "read write"},
@@ -71,6 +74,12 @@ func TestRefusals(t *testing.T) {
 	whole := form("grant_type", "client_credentials", "client_id", id, "client_secret", secret)
 	broken := post(whole)
 	broken.ContentLength, broken.Body = 100, io.NopCloser(io.MultiReader(strings.NewReader("grant"), failing{}))
+	announced := post("")
+	announced.ContentLength, announced.Body = 8<<10+1, io.NopCloser(failing{})
+	var many strings.Builder
+	for n := range 62 {
+		fmt.Fprintf(&many, "&a%d=b", n)
+	}
 	endless := post("")
 	endless.ContentLength, endless.Body = -1, io.NopCloser(strings.NewReader(strings.Repeat("a", 8<<10+1)))
 	for name, c := range map[string]struct {
@@ -90,7 +99,10 @@ func TestRefusals(t *testing.T) {
 		"too large":                       {post(strings.Repeat("a", 8<<10+1)), 413, "invalid_request", "unknown"},
 		"too large, without a length":     {endless, 413, "invalid_request", "unknown"},
 		"broken off":                      {broken, 400, "invalid_request", "unknown"},
-		"too many parameters":             {post(strings.Repeat("a=b&", 64) + "c=d"), 400, "invalid_request", "unknown"},
+		"too large, not read":             {announced, 413, "invalid_request", "unknown"},
+		"too many parameters":             {post(whole + many.String()), 400, "invalid_request", "unknown"},
+		"half an escape of digits":        {post(whole + "&a=%4z"), 400, "invalid_request", "unknown"},
+		"a DEL":                           {post(whole + "&a=%7F"), 400, "invalid_request", "unknown"},
 		"a parameter twice":               {post(whole + "&scope=read&scope=read"), 400, "invalid_request", "unknown"},
 		"an unknown one twice":            {post(whole + "&x=1&x=1"), 400, "invalid_request", "unknown"},
 		"one twice, once empty":           {post(whole + "&client_secret="), 400, "invalid_request", "unknown"},
@@ -110,6 +122,7 @@ func TestRefusals(t *testing.T) {
 		"no id":                           {post(grant + "&client_secret=" + secret), 401, "invalid_client", "unknown"},
 		"an empty header":                 {with(post(grant), "Authorization", ""), 401, "invalid_client", "unknown"},
 		"a bearer token":                  {with(post(grant), "Authorization", "Bearer x"), 401, "invalid_client", "unknown"},
+		"another scheme":                  {with(post(grant), "Authorization", strings.Replace(good, "Basic", "Digest", 1)), 401, "invalid_client", "unknown"},
 		"Basic without credentials":       {with(post(grant), "Authorization", "Basic"), 401, "invalid_client", "unknown"},
 		"Basic with two blanks":           {with(post(grant), "Authorization", strings.Replace(good, " ", "  ", 1)), 401, "invalid_client", "unknown"},
 		"Basic that is no base64":         {with(post(grant), "Authorization", good+"!"), 401, "invalid_client", "unknown"},
