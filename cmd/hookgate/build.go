@@ -40,6 +40,10 @@ func rules() configs.Rules {
 			}
 			return problems.Err()
 		},
+		Tokens: func(s hookgate.TokenSettings) error {
+			_, err := verifiers.NewIssuer(s, "")
+			return err
+		},
 		Journal:      journal.CheckRedisURL,
 		AuthWarnings: verifiers.Warnings,
 		Destination:  forward.Check,

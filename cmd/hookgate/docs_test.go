@@ -135,6 +135,7 @@ func gatherMetrics(t *testing.T) (text string, all []metricRow) {
 		Results: []hookgate.Result{{Class: hookgate.First, Conflict: true}, {}},
 	}}, time.Millisecond)
 	m.Observe(&hookgate.Report{Source: "care", Err: hookgate.Refuse(hookgate.Mismatch, "forged")}, time.Millisecond)
+	m.ExpectClient(hookgate.UnknownClient)
 	answer := httptest.NewRecorder()
 	m.Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	var ours strings.Builder

@@ -18,6 +18,7 @@ import (
 	"github.com/hookgate/hookgate"
 	"github.com/hookgate/hookgate/admin"
 	"github.com/hookgate/hookgate/configs"
+	"github.com/hookgate/hookgate/issuer"
 	"github.com/hookgate/hookgate/middleware"
 	"github.com/hookgate/hookgate/verifiers"
 )
@@ -34,6 +35,7 @@ type program struct {
 	gateway  *hookgate.Gateway
 	parties  *verifiers.Parties // whom the sources ask about tokens
 	metrics  *admin.Metrics
+	tokens   *issuer.Endpoint
 	targets  *targets
 	replays  *replays
 	failures *failures
@@ -76,6 +78,10 @@ func start(m *Main, c *configs.Config, log zerolog.Logger, buffer *lineBuffer, s
 	if err != nil {
 		return nil, err
 	}
+	signer, err := buildTokens(c)
+	if err != nil {
+		return nil, err
+	}
 	proxies, err := buildProxies(c.Proxies)
 	if err != nil {
 		return nil, err
@@ -89,12 +95,14 @@ func start(m *Main, c *configs.Config, log zerolog.Logger, buffer *lineBuffer, s
 	p.failures = newFailures(log, p.metrics.Diagnosed)
 	p.failures.gateway, p.gateway.Failures = p.gateway, p.failures
 	p.setSources(c, sources)
+	p.tokens = newTokens(p.gateway, c.Limits.Strangers)
+	p.setTokens(c, signer)
 	if p.handshakes, err = newHandshakes(c, ending.Done()); err != nil {
 		return nil, err
 	}
 	accessLog := middleware.AccessLog(log)
 	count := func(a middleware.Answer) { p.metrics.Observe(a.Report, a.Duration) }
-	if p.hooks, err = listen(c.Listen, "listen", middleware.Chain(router(p.gateway),
+	if p.hooks, err = listen(c.Listen, "listen", middleware.Chain(router(p.gateway, p.tokens),
 		middleware.Report(m.Now, accessLog, count),
 		middleware.Recover,
 		p.handshakes.reconnect,
@@ -240,10 +248,11 @@ func (p *program) stop() error {
 	return errors.Join(errs...)
 }
 
-// router sends every path to the gateway, which knows the sources by their exact paths: they change while it serves, and
-// a router is not rebuilt while it serves. The settings keep mux from answering a POST with a redirect.
-func router(gateway http.Handler) http.Handler {
+// router sends every path but those of the token endpoint to the gateway. Both know theirs themselves: paths change while
+// it serves, and a router is not rebuilt while it serves. The settings keep mux from answering a POST with a redirect.
+func router(gateway http.Handler, tokens *issuer.Endpoint) http.Handler {
 	r := mux.NewRouter().SkipClean(true).StrictSlash(false).UseEncodedPath()
+	r.MatcherFunc(func(r *http.Request, _ *mux.RouteMatch) bool { return tokens.Serves(r.URL.EscapedPath()) }).Handler(tokens)
 	r.PathPrefix("/").Handler(gateway)
 	r.NotFoundHandler = gateway // what does not start with a slash, such as OPTIONS *
 	return r

@@ -4,6 +4,7 @@ import (
 	"reflect"
 
 	"github.com/hookgate/hookgate/configs"
+	"github.com/hookgate/hookgate/issuer"
 	"github.com/hookgate/hookgate/middleware"
 )
 
@@ -17,6 +18,10 @@ func (p *program) reload(load func() (*configs.Config, configs.Problems, error))
 	}
 	sources, err := buildSources(c, p.parties)
 	var proxies middleware.Proxies
+	var signer issuer.Signer
+	if err == nil {
+		signer, err = buildTokens(c)
+	}
 	if err == nil {
 		proxies, err = buildProxies(c.Proxies)
 	}
@@ -33,6 +38,7 @@ func (p *program) reload(load func() (*configs.Config, configs.Problems, error))
 	}
 	p.clients.Set(proxies)
 	p.setSources(c, sources)
+	p.setTokens(c, signer)
 	p.loaded.Store(c)
 	for _, w := range warnings {
 		p.log.Warn().Msg(w.Error())

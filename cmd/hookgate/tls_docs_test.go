@@ -19,6 +19,8 @@ func referred(t *testing.T, dir, block string) {
 			put(t, filepath.Join(dir, m[1]), server.pem)
 		case m[1] == "server.key":
 			put(t, filepath.Join(dir, m[1]), server.key(t, nil))
+		case m[1] == "token-key.pem":
+			tokenKey(t, filepath.Join(dir, m[1]))
 		case strings.HasSuffix(m[1], "-ca.pem"):
 			put(t, filepath.Join(dir, m[1]), ca.pem)
 		}

@@ -87,7 +87,7 @@ outbound: {listen: "127.0.0.1:0", token: env:TOKEN, store: %s/outbound.db, allow
 		Args: []string{"serve", "--config", r.file}, Now: time.Now, Hangup: r.hangup,
 		Env: func(name string) (string, bool) { v, ok := env[name]; return v, ok },
 	})
-	tw.running, tw.token = r, issuer(t, private)
+	tw.running, tw.token = r, tokenServer(t, private)
 	return tw
 }
 
@@ -136,8 +136,8 @@ func (tw *twin) plain(method, path string, body any, want int, v any) {
 
 type object = map[string]any
 
-// issuer is a token endpoint whose tokens the gateway knows by the public half of private.
-func issuer(t *testing.T, private string) string {
+// tokenServer is a token endpoint whose tokens the gateway knows by the public half of private.
+func tokenServer(t *testing.T, private string) string {
 	t.Helper()
 	s, err := verifiers.NewSigner(hookgate.AuthSettings{Scheme: "bearer", Issuer: "twin"}, hookgate.NewSecret([]byte(private), "test"))
 	if err != nil {
