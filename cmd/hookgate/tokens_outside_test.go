@@ -159,7 +159,12 @@ func (h *tokenHouse) published(t *testing.T, alg string) (crypto.PublicKey, stri
 	case "OKP Ed25519":
 		return ed25519.PublicKey(base64url(t, k["x"])), k["kid"]
 	case "EC P-256":
-		return &ecdsa.PublicKey{Curve: elliptic.P256(), X: number("x"), Y: number("y")}, k["kid"]
+		point := append([]byte{4}, append(base64url(t, k["x"]), base64url(t, k["y"])...)...)
+		public, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return public, k["kid"]
 	case "RSA ":
 		return &rsa.PublicKey{N: number("n"), E: int(number("e").Int64())}, k["kid"]
 	}
