@@ -284,9 +284,18 @@ func TestIssuerConfig(t *testing.T) {
 	if _, _, err := i.Issue("c", slices.Repeat([]string{strings.Repeat("s", 64)}, 200), nil, receipt); err == nil || !strings.Contains(err.Error(), "fewer sources") {
 		t.Errorf("a token that no header can carry: %v", err)
 	}
-	entry := issuedEntry(endpoint(t, "jwt.key.pem"), "elsewhere")
-	demandProblem(t, entry, "issued", "tokens")
-	entry = issuedEntry(endpoint(t, "jwt.key.pem"), "care")
+	// The last client of a source may go, as revoking it may need; nothing is let in then.
+	settings := endpoint(t, "jwt.key.pem")
+	given, err := verifiers.NewIssuer(settings, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := issue(t, given, "sprinklr", []string{"care"}, nil, receipt)
+	settings.Clients = nil
+	if _, err := verifier(t, issuedEntry(settings, "care")).Verify(carrying(token), receipt); hookgate.AsError(errOr(err)).Reason != hookgate.TokenRefused {
+		t.Errorf("a token of a client that is gone: %v", err)
+	}
+	entry := issuedEntry(endpoint(t, "jwt.key.pem"), "care")
 	entry.Tokens.Clients[0].RevokedBefore = "yesterday"
 	demandProblem(t, entry, "issued", "revoked_before")
 	demandProblem(t, hookgate.AuthSettings{Scheme: "bearer", Issued: true, Tokens: &hookgate.TokenSettings{}}, "issued", "no token endpoint")

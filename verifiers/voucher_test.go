@@ -113,11 +113,8 @@ func TestSignersAskNobody(t *testing.T) {
 // One mistake is one problem.
 func TestOneProblemForOneMistake(t *testing.T) {
 	t.Parallel()
-	own := endpoint(t, "jwt.key.pem")
-	own.Clients = nil
 	for says, entry := range map[string]hookgate.AuthSettings{
 		"names no alg":                      bearerEntry(t, jwkSet(t, object{"alg": nil})),
-		"no client of the token endpoint":   issuedEntry(own, "care"),
 		"the token endpoint cannot issue":   issuedEntry(hookgate.TokenSettings{Issuer: "x", Clients: endpoint(t).Clients}, "care"),
 		"has no token endpoint":             {Scheme: "bearer", Issued: true, Tokens: &hookgate.TokenSettings{}},
 		"bearer needs one of":               {Scheme: "bearer"},
