@@ -47,7 +47,7 @@ type Introspection struct {
 type TokenSettings struct {
 	Path     string        `yaml:"path" doc:"where tokens are asked for" default:"/oauth/token"`
 	Issuer   string        `yaml:"issuer" doc:"the tokens' iss; public_url unless set"`
-	Keys     []Secret      `yaml:"keys" doc:"private keys (PEM: Ed25519, P-256 or RSA); the first signs, all verify"`
+	Keys     []Secret      `yaml:"keys" ends:"true" doc:"private keys (PEM: Ed25519, P-256 or RSA); the first signs, all verify"`
 	Lifetime time.Duration `yaml:"lifetime" doc:"of a token, at most 24h" default:"1h"`
 	Clients  []TokenClient `yaml:"clients" doc:"who may ask for tokens"`
 }
@@ -57,7 +57,7 @@ type TokenClient struct {
 	ID            string   `yaml:"id" doc:"the client_id"`
 	Secrets       []Secret `yaml:"secrets" ends:"true" doc:"the client_secret, alternatives for rotation"`
 	Grants        []string `yaml:"grants" doc:"how it may ask for tokens" enum:"client_credentials,password"`
-	Users         []Secret `yaml:"users" doc:"references to user:password pairs, for the password grant"`
+	Users         []Secret `yaml:"users" ends:"true" doc:"references to user:password pairs, for the password grant"`
 	Scopes        []string `yaml:"scopes" doc:"the scopes that it may ask for, and gets unless it asks for fewer"`
 	Sources       []string `yaml:"sources" doc:"the sources that its tokens are good for"`
 	Rate          Rate     `yaml:"rate" doc:"token requests once it has proved itself; more are answered 429" default:"60/m"`

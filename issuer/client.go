@@ -27,7 +27,10 @@ type clientSecret struct {
 	from   hookgate.Secret
 }
 
-type user struct{ name, password digest }
+type user struct {
+	name, password digest
+	from           hookgate.Secret
+}
 
 // newClient prepares a client with so many secrets. Random ones, which nobody has, fill up those of the configuration: a
 // secret is compared as often for a client with one as for a client with two, and for one that is not there.
@@ -42,7 +45,7 @@ func newClient(c hookgate.TokenClient, secrets int, budget func(hookgate.Rate) h
 	}
 	for _, secret := range c.Users {
 		name, password, _ := strings.Cut(string(secret.Reveal()), ":")
-		made.users = append(made.users, user{sha256.Sum256([]byte(name)), sha256.Sum256([]byte(password))})
+		made.users = append(made.users, user{sha256.Sum256([]byte(name)), sha256.Sum256([]byte(password)), secret})
 	}
 	return made
 }
@@ -67,12 +70,15 @@ func (c *client) knows(secret string, now time.Time) (known, retired bool) {
 	return known, retired
 }
 
-// hasUser compares with both halves of all users, whichever fits.
-func (c *client) hasUser(name, password string) bool {
+// hasUser compares with both halves of all users that have not ended, whichever fits.
+func (c *client) hasUser(name, password string, now time.Time) bool {
 	shown, with := sha256.Sum256([]byte(name)), sha256.Sum256([]byte(password))
 	found := 0
 	for i := range c.users {
 		own := &c.users[i]
+		if own.from.Retired(now) {
+			continue
+		}
 		found |= subtle.ConstantTimeCompare(shown[:], own.name[:]) & subtle.ConstantTimeCompare(with[:], own.password[:])
 	}
 	return found == 1

@@ -127,7 +127,7 @@ func (e *Endpoint) serveToken(w http.ResponseWriter, r *http.Request, s *setting
 		refused = c.spend()
 	}
 	if refused == nil {
-		refused = e.grant(c, form, report)
+		refused = e.grant(c, form, report, now)
 	}
 	if refused != nil {
 		refuse(w, report, refused)

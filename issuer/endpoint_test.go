@@ -96,20 +96,26 @@ func TestT09_ANewFileCounts(t *testing.T) {
 	}
 }
 
-// TestT09_ASecretEnds: its last moment is the one before its end.
+// TestT09_ASecretEnds, and a password: the last moment is the one before the end.
 func TestT09_ASecretEnds(t *testing.T) {
 	t.Parallel()
-	for after, want := range map[time.Duration]int{-time.Nanosecond: 401, 0: 401, time.Nanosecond: 200} {
+	for after, ended := range map[time.Duration]bool{-time.Nanosecond: true, 0: true, time.Nanosecond: false} {
+		until := func(s string) hookgate.Secret { return secrets(s)[0].Until(now.Add(after)) }
 		s := tokenSettings()
-		s.Clients[0].Secrets = []hookgate.Secret{secrets(next)[0], secrets(secret)[0].Until(now.Add(after))}
+		s.Clients[0].Secrets = []hookgate.Secret{secrets(next)[0], until(secret)}
+		s.Clients[0].Users = []hookgate.Secret{until(user + ":" + password), secrets("other:" + password)[0]}
 		e := issuer.New(options())
 		e.Set(s, signer{})
 		w := serve(e, asked("grant_type", "client_credentials"))
-		if w.Code != want {
-			t.Errorf("%s before its end: %d", after, w.Code)
+		if (w.Code == 401) != ended || ended && w.report.Err.Reason != hookgate.KeyRetired {
+			t.Errorf("the secret, %s before its end: %d (%v)", after, w.Code, w.report.Err)
 		}
-		if want == 401 && w.report.Err.Reason != hookgate.KeyRetired {
-			t.Errorf("the reason is %q", w.report.Err.Reason)
+		w = serve(e, basicly(id, next, form("grant_type", "password", "username", user, "password", password)))
+		if (w.Code == 400) != ended {
+			t.Errorf("the password, %s before its end: %d", after, w.Code)
+		}
+		if got := serve(e, basicly(id, next, form("grant_type", "password", "username", "other", "password", password))).Code; got != 200 {
+			t.Errorf("another user: %d", got)
 		}
 	}
 }

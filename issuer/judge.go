@@ -46,7 +46,7 @@ func (e *Endpoint) prove(c *client, shown credentials, report *hookgate.Report, 
 }
 
 // grant holds the request against the grants of a client that has proved itself.
-func (e *Endpoint) grant(c *client, f form, report *hookgate.Report) *refusal {
+func (e *Endpoint) grant(c *client, f form, report *hookgate.Report, now time.Time) *refusal {
 	switch grant := f["grant_type"]; {
 	case grant == "":
 		return invalidRequest(hookgate.Malformed, "grant_type is missing")
@@ -65,7 +65,7 @@ func (e *Endpoint) grant(c *client, f form, report *hookgate.Report) *refusal {
 	e.judging.Lock()
 	defer e.judging.Unlock()
 	guessed := e.guessed(c, report)
-	if c.hasUser(f["username"], f["password"]) && !guessed {
+	if c.hasUser(f["username"], f["password"], now) && !guessed {
 		return nil
 	}
 	return e.failed(c, report, &refusal{outcome: hookgate.TokenInvalidGrant, status: 400, err: hookgate.Refuse(hookgate.Mismatch, "user and password fit none of the client's users")})
