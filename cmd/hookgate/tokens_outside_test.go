@@ -16,7 +16,6 @@ import (
 	"math/big"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -37,11 +36,11 @@ func TestTokensOutside(t *testing.T) {
 		"RS256": {"-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"},
 	} {
 		name := alg + ".pem"
-		openssl(t, append([]string{"genpkey", "-out", path(name)}, making...)...)
+		sslDoes(t, append([]string{"genpkey", "-out", path(name)}, making...)...)
 		if err := os.Chmod(path(name), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		openssl(t, "pkey", "-in", path(name), "-pubout", "-out", path(alg+".pub"))
+		sslDoes(t, "pkey", "-in", path(name), "-pubout", "-out", path(alg+".pub"))
 		h.reload("file:"+was, "file:"+name)
 		was = name
 		token := h.token("sprinklr", houseSecret)
@@ -90,9 +89,9 @@ func TestTokensOutside(t *testing.T) {
 		if alg == "EdDSA" {
 			verify = []string{"pkeyutl", "-verify", "-pubin", "-inkey", path(alg + ".pub"), "-rawin", "-in", text, "-sigfile", proof}
 		}
-		openssl(t, verify...)
+		sslDoes(t, verify...)
 		write("signed", []byte(signed+"A"))
-		if out, err := exec.CommandContext(t.Context(), "openssl", verify...).CombinedOutput(); err == nil {
+		if out, err := openssl(t, verify...); err == nil {
 			t.Errorf("%s: openssl takes another text, too: %s", alg, out)
 		}
 
@@ -108,10 +107,11 @@ func TestTokensOutside(t *testing.T) {
 	}
 }
 
-func openssl(t *testing.T, args ...string) {
+// sslDoes has openssl do what it must be able to do.
+func sslDoes(t *testing.T, args ...string) {
 	t.Helper()
-	if out, err := exec.CommandContext(t.Context(), "openssl", args...).CombinedOutput(); err != nil {
-		t.Fatalf("openssl %s: %v; make tools installs it\n%s", strings.Join(args, " "), err, out)
+	if out, err := openssl(t, args...); err != nil {
+		t.Fatalf("openssl %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
 }
 
