@@ -67,6 +67,9 @@ func (c *clientCertificate) Verify(req *hookgate.Request, now time.Time) (hookga
 
 // judge gives the key that lets the sender in.
 func (c *clientCertificate) judge(shown []*x509.Certificate, now time.Time) (label, *hookgate.Error) {
+	if c.roots == nil && len(c.pins) == 0 { // New takes no such entry; nothing listed must never mean everybody
+		return label{}, refuseCertificate("", "nothing is listed that could let a certificate in")
+	}
 	if len(shown) > maxShown {
 		return label{}, refuseCertificate("", "the sender showed %d certificates, at most %d are looked at", len(shown), maxShown)
 	}

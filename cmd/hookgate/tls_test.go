@@ -160,7 +160,7 @@ func TestH11_OldVersions(t *testing.T) {
 		_, _ = tls.Dial("tcp", s.Hooks, &tls.Config{RootCAs: s.ca.pool(), MaxVersion: tls.VersionTLS11})
 	}
 	s.said(t, "TLS handshake error")
-	if n := strings.Count(s.stderr.String(), "TLS handshake error"); n > 130 { // the budget's window may turn once
+	if n := strings.Count(s.stderr.String(), "TLS handshake error"); n >= 200 { // 60 a minute, and a slow run may see several minutes
 		t.Errorf("%d lines about failed handshakes", n)
 	}
 	if a, err := s.deliver(t.Context(), s.client(t, nil, nil), "/hooks/care", caseBody(1, 1), sign(caseBody(1, 1))); err != nil || a.StatusCode != http.StatusOK {
