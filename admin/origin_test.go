@@ -15,7 +15,7 @@ import (
 // browse sends a request that came to the address at, for the host, with these headers.
 func browse(o admin.Options, method, path, at, host string, header map[string]string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, path, nil)
-	r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, net.TCPAddrFromAddrPort(netip.MustParseAddrPort(at))))
+	r = arrived(r, at)
 	r.Host = host
 	r.Header.Set("Authorization", "Bearer "+token)
 	for name, value := range header {
@@ -24,6 +24,11 @@ func browse(o admin.Options, method, path, at, host string, header map[string]st
 	rec := httptest.NewRecorder()
 	admin.Handler(o).ServeHTTP(rec, r)
 	return rec
+}
+
+// arrived is r as net/http gives it to a handler of a listener at this address.
+func arrived(r *http.Request, at string) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, net.TCPAddrFromAddrPort(netip.MustParseAddrPort(at))))
 }
 
 // TestA02_OtherOrigins: what a page of somebody else has a browser send changes nothing, with the right token or where none
