@@ -16,12 +16,18 @@ import (
 // what is answered as JSON is JSON. Nothing is delivered, since the engine does not run, and nothing may be inside.
 func FuzzManagementAPI(f *testing.F) {
 	seeds := map[string][]string{
-		"/outbound/subscriptions":             {`{"provider":"sprinklr","account":"a","url":"https://127.0.0.1/","types":["case.create"]}`, `{"provider":"bird","url":"x","auth":[{"scheme":"basic"}]}`},
-		"/outbound/events":                    {`{"provider":"sprinklr","type":"case.create","account":"a","payload":{}}`, `[]`},
-		"/outbound/log?limit=1":               {""},
-		"/api/v2/webhook-subscription":        {`{"name":"a","url":"https://127.0.0.1/","webhookTypes":["CASE"]}`},
-		"/api/v2/acme/webhooks":               {`{"name":"a","url":"https://127.0.0.1/","events":["x"]}`},
-		"/workspaces/w/webhook-subscriptions": {`{"service":"channels","event":"sms.inbound","url":"https://127.0.0.1/","signingKey":"k"}`},
+		"/v1/subscriptions/commbox":           {`{"name":"a","url":"https://127.0.0.1/","auth":[{"scheme":"bearer","oauth":{"grant":"client_credentials"}}],"settings":{"activities":[1]}}`, `{"url":"x","timeout":"1h"}`},
+		"/v1/subscriptions/netcore":           {`{"url":"https://127.0.0.1/","headers":{"a b":"c"},"retries":["1s"],"settings":{}}`, `{"url":"https://u:p@127.0.0.1/"}`},
+		"/v1/subscriptions/commbox/1":         {`{"name":"b"}`, `null`},
+		"/v1/events":                          {`{"provider":"sprinklr","type":"case.create","account":"a","payload":{}}`, `{"provider":"bird","type":"sms.inbound","sample":true}`},
+		"/v1/deliveries?limit=1&state=x":      {"", "{}"},
+		"/v1/deliveries/retry":                {`{"ids":["a"]}`, `{"ids":[1]}`},
+		"/v1/providers":                       {"", "x"},
+		"/api/v2/webhook-subscriptions":       {`{"name":"a","url":"https://127.0.0.1/","webhookTypes":["CASE_CREATE"],"filter":{"filterType":"AND","filters":[]}}`, `[]`},
+		"/prod/api/v2/webhook-replay":         {`{"from":1,"to":2}`, `{"from":-1}`},
+		"/api/v2/acme/webhooks":               {`{"name":"a","url":"https://127.0.0.1/","event_types":["conversation.created"]}`, `{"name":null}`},
+		"/api/v2/acme/webhooks/1/keys":        {`{}`, ``},
+		"/workspaces/w/webhook-subscriptions": {`{"service":"channels","event":"sms.inbound","url":"https://127.0.0.1/","signingKey":"k"}`, `{"eventFilters":[{"key":"a","value":1}]}`},
 	}
 	for path, bodies := range seeds {
 		for n, body := range bodies {
@@ -29,8 +35,8 @@ func FuzzManagementAPI(f *testing.F) {
 			f.Add(byte(n+1), path, body)
 		}
 	}
-	f.Add(byte(2), "/outbound/subscriptions/1?x=%zz", "{")
-	f.Add(byte(3), "/outbound/subscriptions/18446744073709551616", `{"a":"a","a":1}`)
+	f.Add(byte(2), "/v1/subscriptions/bird/1?x=%zz", "{")
+	f.Add(byte(3), "/api/v2/acme/webhooks/18446744073709551616", `{"a":"a","a":1}`)
 	s, err := New(Options{Path: storePath(f), Log: func(message string, about map[string]string) {
 		if about["error"] != "" {
 			f.Log(message, about)

@@ -63,10 +63,10 @@ func TestA02_ForeignPagesAreTurnedAway(t *testing.T) {
 		{r.Admin, "GET", "/metrics", "Host: evil.example:8081", 421},
 		{r.Admin, "GET", "/metrics", "Host: hookgate.internal", 200},
 		{r.Admin, "GET", "/metrics", "Host: localhost", 200},
-		{r.Outbound, "POST", "/outbound/subscriptions", "Origin: https://evil.example", 403},
-		{r.Outbound, "POST", "/outbound/subscriptions", "Sec-Fetch-Site: cross-site", 403},
-		{r.Outbound, "GET", "/outbound/subscriptions", "Host: evil.example", 421},
-		{r.Outbound, "GET", "/outbound/nothing", "Host: api.internal", 404},
+		{r.Outbound, "POST", "/v1/subscriptions/netcore", "Origin: https://evil.example", 403},
+		{r.Outbound, "POST", "/v1/subscriptions/netcore", "Sec-Fetch-Site: cross-site", 403},
+		{r.Outbound, "GET", "/v1/subscriptions/netcore", "Host: evil.example", 421},
+		{r.Outbound, "GET", "/v1/providers", "Host: api.internal", 200},
 	} {
 		if status := r.browse(t, c.address, c.method, c.path, adminToken, c.header); status != c.status {
 			t.Errorf("%s %s with %s: %d, want %d", c.method, c.path, c.header, status, c.status)
