@@ -100,6 +100,7 @@ func TestDeclarationsThatDoNotLoad(t *testing.T) {
 		"body in no base64":    {func(d *d) { d.Vectors[0].Body, d.Vectors[0].Base64 = "", "e30" }, "vectors[0].body_base64", "not padded standard base64"},
 		"no URL":               {func(d *d) { d.Signed = "{url}{body}" }, "vectors[0].url", "the vector has none"},
 		"URL":                  {func(d *d) { d.Vectors[0].URL = "/hooks" }, "vectors[0].url", "not a URL"},
+		"URL without a host":   {func(d *d) { d.Vectors[0].URL = "https:///b" }, "vectors[0].url", "not a URL"},
 		"URL of a file":        {func(d *d) { d.Vectors[0].URL = "ftp://a.example/b" }, "vectors[0].url", "not a URL"},
 		"URL with a user":      {func(d *d) { d.Vectors[0].URL = "https://u@a.example/b" }, "vectors[0].url", "not a URL"},
 		"URL with a fragment":  {func(d *d) { d.Vectors[0].URL = "https://a.example/b#c" }, "vectors[0].url", "not a URL"},
