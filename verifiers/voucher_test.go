@@ -129,6 +129,16 @@ func TestOneProblemForOneMistake(t *testing.T) {
 	}
 }
 
+// An endpoint with keys and no client left is one whose tokens are all refused.
+func TestTokensOfAnEndpointWithoutClients(t *testing.T) {
+	t.Parallel()
+	own := endpoint(t, "jwt.key.pem")
+	token := issue(t, issuer(t, own), "sprinklr", []string{"care"}, nil, receipt)
+	accepted(t, verifier(t, issuedEntry(own, "care")), carrying(token), receipt)
+	own.Clients = nil
+	refusedFor(t, verifier(t, issuedEntry(own, "care")), carrying(token), receipt, hookgate.TokenRefused)
+}
+
 // What proofs call the keys is known before the first one.
 func TestKeyIDsOfBearer(t *testing.T) {
 	t.Parallel()
