@@ -352,6 +352,27 @@ func TestT07_QuestionsAreBounded(t *testing.T) {
 	fails(t, v, "made-up-again", clock, hookgate.Unauthenticated)
 }
 
+// However quickly the issuer answers, a hundred tokens that nobody has heard of are asked about in a second.
+func TestT07_QuestionsASecond(t *testing.T) {
+	t.Parallel()
+	clock, idp := newClock(), provider(t, "")
+	idp.does(tells(t, nil))
+	v := asking(t, parties(t, clock), introspectedEntry(idp.URL))
+	for second := range 2 {
+		for i := range 120 {
+			code := hookgate.Unauthenticated
+			if i >= 100 {
+				code = hookgate.Unavailable
+			}
+			fails(t, v, fmt.Sprintf("made-up-%d-%d", second, i), clock, code)
+		}
+		if n := idp.asked.Load(); n != int64(second+1)*100 {
+			t.Errorf("after second %d: %d questions", second, n)
+		}
+		clock.move(time.Second)
+	}
+}
+
 // What the issuer tells is held against the entry, as claims are.
 func TestT07_AnswersAreChecked(t *testing.T) {
 	t.Parallel()
