@@ -44,7 +44,7 @@ func compile(of *hookgate.Declaration) (*declared, hookgate.Problems) {
 		return d, append(problems, checkHeaders(of, d)...)
 	}
 	d.text = text
-	if d.time.signed() != text.holds(timestampWord) {
+	if d.time.counts() != text.holds(timestampWord) {
 		problems.Add("signed", "a time counts only where it is signed: name it in both places, or in none",
 			"{timestamp} and timestamp: belong together, and only one of them is there")
 	}

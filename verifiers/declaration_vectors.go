@@ -90,7 +90,7 @@ func tryVector(d *hookgate.Declaration, v hookgate.Vector) (wrong *hookgate.Prob
 
 // vectorTime is the time of receipt, which counts only where a time is signed.
 func vectorTime(d *declared, v hookgate.Vector) (time.Time, *hookgate.Problem) {
-	if v.At == "" && !d.time.signed() {
+	if v.At == "" && !d.time.counts() {
 		return time.Time{}, nil
 	}
 	now, err := time.Parse(time.RFC3339, v.At)

@@ -49,7 +49,7 @@ type declaredTime struct {
 	tolerance    time.Duration
 }
 
-func (t declaredTime) signed() bool { return t.header != "" || t.pair != "" }
+func (t declaredTime) counts() bool { return t.header != "" || t.pair != "" }
 
 func newDeclared(s *settings) Scheme {
 	if s.Declared == nil {
@@ -95,7 +95,7 @@ func freshDeclared(entry hookgate.AuthSettings) time.Duration {
 		return 0
 	}
 	t := timeOf(entry.Declared)
-	if !t.signed() {
+	if !t.counts() {
 		return 0
 	}
 	return 2 * t.tolerance
@@ -137,7 +137,7 @@ func (d *declared) signed(key hmacKey, p parts) []byte {
 func (d *declared) Sign(req *hookgate.Request, now time.Time) error {
 	p := parts{publicURL: d.publicURL, req: req}
 	value := d.prefix
-	if d.time.signed() {
+	if d.time.counts() {
 		p.timestamp = strconv.FormatInt(now.Unix(), 10)
 		if d.time.milli {
 			p.timestamp = strconv.FormatInt(now.UnixMilli(), 10)
@@ -197,7 +197,7 @@ func (d *declared) Verify(req *hookgate.Request, now time.Time) (hookgate.Proof,
 	if err != nil {
 		return hookgate.Proof{}, err
 	}
-	if d.time.signed() {
+	if d.time.counts() {
 		if err := fresh(at, now, d.time.tolerance); err != nil {
 			return hookgate.Proof{}, err
 		}
@@ -256,7 +256,7 @@ func (d *declared) pairs(value string, signatures []string) (timestamp string, _
 
 // timeOf reads the signed time; the zero time where none is signed.
 func (d *declared) timeOf(text string) (time.Time, error) {
-	if !d.time.signed() {
+	if !d.time.counts() {
 		return time.Time{}, nil
 	}
 	most, unit := maxSecondDigits, "seconds"

@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -56,7 +57,7 @@ func runEmulate(t *testing.T, args ...string) commandResult {
 func emulateReport(t *testing.T, args ...string) outbound.EmulationReport {
 	t.Helper()
 	got := runEmulate(t, append(args, "--report", "json")...)
-	if got.code != exitDone || got.stderr != "" {
+	if got.code != exitDone || !onlyProgress.MatchString(got.stderr) {
 		t.Fatalf("%v: code %d, standard error %q", args, got.code, got.stderr)
 	}
 	var report outbound.EmulationReport
@@ -67,6 +68,9 @@ func emulateReport(t *testing.T, args ...string) outbound.EmulationReport {
 	}
 	return report
 }
+
+// onlyProgress is what a busy machine makes an emulation write beside its report.
+var onlyProgress = regexp.MustCompile(`^([0-9]+ s: sent [^\n]*\n)*$`)
 
 // keyFiles are a private key and its public half as files.
 type keyFiles struct {
@@ -171,7 +175,7 @@ func TestEmulateSignatures(t *testing.T) {
 	ran := 0
 	for _, provider := range outbound.Providers() {
 		for _, scheme := range outbound.Schemes(provider) {
-			if !slices.Contains(verifiers.Names(), scheme) {
+			if !slices.Contains(verifiers.Names(), scheme) || scheme == "client-certificate" { // an emulation shows none
 				got := runEmulate(t, provider, "--to", "http://127.0.0.1:1/", "--scheme", scheme)
 				if got.code != exitUsage || !strings.Contains(got.stderr, "--scheme: ") {
 					t.Errorf("%s: code %d, %s", scheme, got.code, got.stderr)

@@ -28,7 +28,8 @@ func counts(entries []redis.XMessage) map[string]int {
 }
 
 // TestR16_DuplicateStorm: 100 events, 20 copies each at once with mixed attempts. Every answer is 200, and each event is
-// forwarded once. A machine that is busy with other tests may answer 503; then a copy is sent again, as a provider does.
+// forwarded once. A machine that is busy with other tests may answer 503; then a copy is sent again, as a provider does, and
+// is a duplicate if the journal took the first one too late for its answer.
 func TestR16_DuplicateStorm(t *testing.T) {
 	t.Parallel()
 	server := startRedis(t)
@@ -38,6 +39,7 @@ func TestR16_DuplicateStorm(t *testing.T) {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	outcomes := make(map[string]int)
+	late := 0 // copies that were answered 503 first
 	gate := make(chan struct{})
 	for n := range 100 {
 		for copies := range 20 {
@@ -45,10 +47,12 @@ func TestR16_DuplicateStorm(t *testing.T) {
 				<-gate
 				body := fmt.Sprintf(`{"entity_type":"conversation","org_id":"1","event":"conversation.created","entity_id":"%d","attempt":%d,"event_time":1716560000268}`, n, copies%4+1)
 				a := s.post(t.Context(), "/hooks/chat", body, "")
-				for again := 0; a.status == http.StatusServiceUnavailable && again < 20; again++ {
+				again := 0
+				for ; a.status == http.StatusServiceUnavailable && again < 20; again++ {
 					a = s.post(t.Context(), "/hooks/chat", body, "")
 				}
 				mu.Lock()
+				late += min(again, 1)
 				outcomes[fmt.Sprintf("%d %s", a.status, a.outcome)]++
 				mu.Unlock()
 			})
@@ -56,8 +60,9 @@ func TestR16_DuplicateStorm(t *testing.T) {
 	}
 	close(gate)
 	wg.Wait()
-	if outcomes["200 accepted"] != 100 || outcomes["200 duplicate"] != 1900 {
-		t.Errorf("answers: %v, want 100 accepted and 1900 duplicates", outcomes)
+	accepted, duplicates := outcomes["200 accepted"], outcomes["200 duplicate"]
+	if accepted+duplicates != 2000 || accepted > 100 || accepted < 100-late {
+		t.Errorf("answers: %v, want 100 accepted and 1900 duplicates; %d came again after 503", outcomes, late)
 	}
 	client := server.client(t)
 	eventually(t, "100 entries", func() (bool, string) {
