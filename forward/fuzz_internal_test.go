@@ -1,7 +1,6 @@
 package forward
 
 import (
-	"math"
 	"strings"
 	"testing"
 	"time"
@@ -16,8 +15,12 @@ func FuzzRetryAfter(f *testing.F) {
 	}
 	now := time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
 	f.Fuzz(func(t *testing.T, value string) {
-		if wait := retryAfter(value, now); wait < 0 || wait > math.MaxInt64 {
+		wait := retryAfter(value, now)
+		if wait < 0 {
 			t.Errorf("%q is %v", value, wait)
+		}
+		if pause := troublePause(hookgate.RetrySettings{Backoff: time.Second, MaxBackoff: time.Minute}, 1, &Trouble{RetryAfter: wait}); pause > maxRetryAfter {
+			t.Errorf("after %q a pause of %v", value, pause)
 		}
 	})
 }
