@@ -65,7 +65,7 @@ func targetURL(s hookgate.DestinationSettings) (*url.URL, error) {
 	case u.Fragment != "":
 		return nil, errors.New("has a fragment, which is never sent")
 	}
-	if odd := oddHost(u.Hostname()); odd != "" {
+	if odd := hookgate.OddHost(u.Hostname()); odd != "" {
 		return nil, errors.New("has a host that " + odd + ": write the address in its usual form")
 	}
 	return u, nil
@@ -87,7 +87,7 @@ func openHTTP(s hookgate.DestinationSettings, o Options) (Destination, error) {
 
 	h.pool = &http.Transport{
 		Proxy:                  nil, // a proxy from the environment would connect in our place, past the guard
-		DialContext:            newGuard(u.Hostname(), s.AllowPrivate).dialer(s.Timeout).DialContext,
+		DialContext:            hookgate.NewGuard(u.Hostname(), s.AllowPrivate).Dialer(s.Timeout).DialContext,
 		TLSHandshakeTimeout:    s.Timeout,
 		MaxIdleConnsPerHost:    httpWorkers,
 		MaxConnsPerHost:        httpWorkers,

@@ -10,11 +10,9 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/hookgate/hookgate"
@@ -31,17 +29,20 @@ const (
 // client makes the requests, of deliveries and for tokens. It follows no redirect and uses no proxy, which would connect in
 // our place, past the guard.
 type client struct {
-	guard guard
-	base  *tls.Config
-	each  int // connections kept to one host
-	plain *http.Client
+	dialer *net.Dialer
+	base   *tls.Config
+	each   int // connections kept to one host
+	plain  *http.Client
 
 	mu        sync.Mutex
 	certified map[[sha256.Size]byte]*http.Client
 }
 
 func newClient(o Options) *client {
-	c := &client{guard: guard{o.AllowPrivate}, base: o.TLS, each: o.Workers, certified: map[[sha256.Size]byte]*http.Client{}}
+	// No host is ours: whoever subscribes says where to. The time-out of a request ends its waiting; those here and of the
+	// transport end a connection that nobody waits for any more.
+	dialer := hookgate.NewGuard("", o.AllowPrivate).Dialer(time.Minute)
+	c := &client{dialer: dialer, base: o.TLS, each: o.Workers, certified: map[[sha256.Size]byte]*http.Client{}}
 	c.plain = c.make(nil)
 	return c
 }
@@ -57,11 +58,9 @@ func (c *client) make(certificate *tls.Certificate) *http.Client {
 	}
 	protocols := &http.Protocols{}
 	protocols.SetHTTP1(true) // header names keep their case
-	// The time-out of a request ends its waiting; these end a connection that nobody waits for any more.
-	dialer := &net.Dialer{Timeout: time.Minute, KeepAlive: 30 * time.Second, Control: c.guard.control}
 	return &http.Client{
 		Transport: &http.Transport{
-			DialContext:            dialer.DialContext,
+			DialContext:            c.dialer.DialContext,
 			TLSClientConfig:        config,
 			TLSHandshakeTimeout:    time.Minute,
 			Protocols:              protocols,
@@ -109,21 +108,6 @@ func (c *client) close() {
 	for _, one := range c.certified {
 		one.CloseIdleConnections()
 	}
-}
-
-// guard keeps connections away from addresses inside. It judges the address that is really connected to, after every
-// resolution, so that no way of writing a number and no name that changes its mind gets around it.
-type guard struct{ allowPrivate bool }
-
-func (g guard) control(network, address string, _ syscall.RawConn) error {
-	to, err := netip.ParseAddrPort(address)
-	if err != nil || (network != "tcp4" && network != "tcp6") {
-		return fmt.Errorf("connection to %s by %s refused", address, network)
-	}
-	if a := to.Addr(); !g.allowPrivate && hookgate.Inside(a) {
-		return fmt.Errorf("%s is an address inside; allow_private permits it", a)
-	}
-	return nil
 }
 
 // errLate is why a request was given up.

@@ -204,22 +204,26 @@ func TestO01_NameThatChanges(t *testing.T) {
 		return (&net.Dialer{}).DialContext(ctx, "udp", pc.LocalAddr().String())
 	}}
 	permitted := errors.New("permitted") // and not connected to: a test stays at home
-	dial := func(g guard) error {
-		conn, err := (&net.Dialer{Resolver: resolver, Control: func(network, address string, c syscall.RawConn) error {
-			return cmp.Or(g.control(network, address, c), permitted)
-		}}).DialContext(t.Context(), "tcp4", net.JoinHostPort("hooks.example.com", "65000"))
+	dialer := *newClient(Options{}).dialer
+	judge := dialer.Control
+	dialer.Resolver = resolver
+	dialer.Control = func(network, address string, c syscall.RawConn) error {
+		return cmp.Or(judge(network, address, c), permitted)
+	}
+	dial := func() error {
+		conn, err := dialer.DialContext(t.Context(), "tcp4", net.JoinHostPort("hooks.example.com", "65000"))
 		if err == nil {
 			_ = conn.Close()
 		}
 		return err
 	}
-	if err := dial(guard{}); !errors.Is(err, permitted) {
+	if err := dial(); !errors.Is(err, permitted) {
 		t.Errorf("first: %v", err)
 	}
 	mu.Lock()
 	answer = [4]byte(addr.IP.To4())
 	mu.Unlock()
-	if err := dial(guard{}); err == nil || !strings.Contains(err.Error(), "127.0.0.1 is an address inside") {
+	if err := dial(); err == nil || !strings.Contains(err.Error(), "127.0.0.1 is an address inside") {
 		t.Errorf("then: %v", err)
 	}
 	mu.Lock()
@@ -250,28 +254,6 @@ func dnsAnswer(query []byte, a [4]byte) []byte {
 	binary.BigEndian.PutUint16(out[6:], 1)
 	out = append(out, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4)
 	return append(out, a[:]...)
-}
-
-func TestO01_Guard(t *testing.T) {
-	t.Parallel()
-	for address, want := range map[string]bool{
-		"93.184.216.34:443": true, "[2606:2800:220:1::1]:443": true, "127.0.0.1:443": false, "[::1]:443": false, "[fe80::1%1]:443": false,
-		"[::ffff:10.0.0.1]:443": false, "[64:ff9b::a00:1]:443": false, "172.16.0.1:80": false, "nonsense": false,
-	} {
-		network := "tcp4"
-		if strings.HasPrefix(address, "[") {
-			network = "tcp6"
-		}
-		if err := (guard{}).control(network, address, nil); (err == nil) != want {
-			t.Errorf("%s: %v", address, err)
-		}
-		if err := (guard{allowPrivate: true}).control(network, address, nil); (err == nil) != (address != "nonsense") {
-			t.Errorf("%s, all allowed: %v", address, err)
-		}
-	}
-	if err := (guard{allowPrivate: true}).control("unix", "93.184.216.34:443", nil); err == nil {
-		t.Error("a connection that is no TCP")
-	}
 }
 
 // TestO01_ProxyIsNotUsed cannot run beside others, because the environment is everybody's.

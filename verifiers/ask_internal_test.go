@@ -5,10 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -17,53 +15,8 @@ import (
 	"github.com/hookgate/hookgate"
 )
 
-// THREATS O1: the address that is connected to is judged, whatever the URL says and whatever its name resolves to.
-func TestO01_GuardJudgesTheConnectedAddress(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		host    string // configured
-		private bool   // allow_private
-		to      string
-		ok      bool
-	}{
-		{"login.example.com", false, "93.184.216.34", true},
-		{"login.example.com", false, "2606:2800:220:1::1", true},
-		{"login.example.com", false, "127.0.0.1", false},
-		{"login.example.com", false, "::1", false},
-		{"login.example.com", false, "0.0.0.0", false},
-		{"login.example.com", false, "10.0.0.1", false},
-		{"login.example.com", false, "169.254.169.254", false},
-		{"login.example.com", false, "100.64.0.1", false},
-		{"login.example.com", false, "224.0.0.1", false},
-		{"login.example.com", false, "fe80::1%eth0", false},
-		{"login.example.com", false, "fc00::1", false},
-		{"login.example.com", false, "::ffff:127.0.0.1", false},
-		{"login.example.com", false, "::ffff:93.184.216.34", false},
-		{"login.example.com", false, "64:ff9b::7f00:1", false},
-		{"login.example.com", true, "10.0.0.1", true},
-		{"10.0.0.1", false, "10.0.0.1", true},
-		{"10.0.0.1", false, "10.0.0.2", false},
-		{"::1", false, "127.0.0.1", false},
-		{"localhost", false, "::1", true},
-		{"localhost", false, "10.0.0.1", false},
-		{"localhost.example.com", false, "127.0.0.1", false},
-	} {
-		network := "tcp6"
-		if netip.MustParseAddr(test.to).Is4() {
-			network = "tcp4"
-		}
-		err := newGuard(test.host, test.private).control(network, net.JoinHostPort(test.to, "443"), nil)
-		if (err == nil) != test.ok {
-			t.Errorf("%s (allow_private %v) to %s: %v", test.host, test.private, test.to, err)
-		}
-	}
-	if newGuard("h", true).control("udp4", "93.184.216.34:53", nil) == nil || newGuard("h", true).control("tcp4", "nonsense", nil) == nil {
-		t.Error("takes what it does not understand")
-	}
-}
-
-// The guard sits in the client: a host that turns out to be this machine is refused before a byte is sent. A proxy, which
-// would connect in our place, is never asked for.
+// THREATS O1: the guard sits in the client, so that a host that turns out to be this machine is refused before a byte is
+// sent. A proxy, which would connect in our place, is never asked for.
 func TestO01_GuardSitsInTheClient(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("{}")) }))

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/hookgate/hookgate"
 )
 
 // Bounds of a question to an issuer; all ours.
@@ -24,7 +26,7 @@ const (
 func newClient(u *url.URL, allowPrivate bool) *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
-			DialContext:            newGuard(u.Hostname(), allowPrivate).dialer().DialContext,
+			DialContext:            hookgate.NewGuard(u.Hostname(), allowPrivate).Dialer(askTime).DialContext,
 			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 			TLSHandshakeTimeout:    askTime,
 			MaxResponseHeaderBytes: maxAnswerHeader,
