@@ -66,6 +66,20 @@ func (j *SQLite) Accept(ctx context.Context, req *hookgate.Request, events []*ho
 	if err := j.enqueue(in); err != nil {
 		return nil, err
 	}
+	return w.results(ctx, in, "the disk is too slow")
+}
+
+// wait is what a caller waits on, used again: a context with a deadline for every request costs ten times as much.
+type wait struct {
+	limit *time.Timer
+	done  chan error
+}
+
+var waits = sync.Pool{New: func() any { return &wait{limit: time.NewTimer(maxWait), done: make(chan error, 1)} }}
+
+// results waits for what comes of a request that has been queued, and gives w back where nobody else holds it any more. The
+// hint is for an answer that does not come in time.
+func (w *wait) results(ctx context.Context, in *intake, hint string) ([]hookgate.Result, error) {
 	w.limit.Reset(maxWait)
 	select {
 	case err := <-in.done:
@@ -76,21 +90,13 @@ func (j *SQLite) Accept(ctx context.Context, req *hookgate.Request, events []*ho
 		}
 		return in.results, nil
 	case <-w.limit.C:
-		return nil, &hookgate.Error{Code: hookgate.Unavailable, Detail: "journal: no answer within " + maxWait.String(), Hint: "the disk is too slow", RetryAfter: retrySoon}
+		return nil, &hookgate.Error{Code: hookgate.Unavailable, Detail: "journal: no answer within " + maxWait.String(), Hint: hint, RetryAfter: retrySoon}
 	case <-ctx.Done():
 		e := hookgate.Errorf(hookgate.Unavailable, "journal: nobody waits for the answer: %w", ctx.Err())
 		e.RetryAfter = retrySoon
 		return nil, e
 	}
 }
-
-// wait is what a caller waits on, used again: a context with a deadline for every request costs ten times as much.
-type wait struct {
-	limit *time.Timer
-	done  chan error
-}
-
-var waits = sync.Pool{New: func() any { return &wait{limit: time.NewTimer(maxWait), done: make(chan error, 1)} }}
 
 // accepting gives the error that new events are refused with, if they are.
 func (j *SQLite) accepting() error {

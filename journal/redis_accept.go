@@ -46,22 +46,7 @@ func (r *Redis) Accept(ctx context.Context, req *hookgate.Request, events []*hoo
 	if err := r.intake.enqueue(r.acceptance(in)); err != nil {
 		return nil, err
 	}
-	w.limit.Reset(maxWait)
-	select {
-	case err := <-in.done:
-		w.limit.Stop()
-		waits.Put(w) // not in the other cases: the answer may still come
-		if err != nil {
-			return nil, err
-		}
-		return in.results, nil
-	case <-w.limit.C:
-		return nil, &hookgate.Error{Code: hookgate.Unavailable, Detail: "journal: no answer within " + maxWait.String(), Hint: "Redis is too slow", RetryAfter: retrySoon}
-	case <-ctx.Done():
-		e := hookgate.Errorf(hookgate.Unavailable, "journal: nobody waits for the answer: %w", ctx.Err())
-		e.RetryAfter = retrySoon
-		return nil, e
-	}
+	return w.results(ctx, in, "Redis is too slow")
 }
 
 // acceptance is one request on its way into its shards.
