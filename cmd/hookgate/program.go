@@ -57,76 +57,97 @@ type program struct {
 func start(m *Main, c *configs.Config, log zerolog.Logger, buffer *lineBuffer, stdout io.Writer) (_ *program, err error) {
 	ending, end := context.WithCancel(context.Background())
 	p := &program{main: m, config: c, log: log, clients: new(middleware.Clients), end: end}
-	p.loaded.Store(c)
 	defer func() {
 		if err != nil {
-			p.stop()
+			_ = p.stop() // the first error is the one to tell
 		}
 	}()
-	p.parties = verifiers.NewParties(m.Now, func(err error) { log.Warn().Err(err).Msg("an issuer cannot be asked; what it told before serves") })
+	p.parties = verifiers.NewParties(m.Now, p.issuerAway)
+	p.handshakes = newHandshakes(c, ending.Done())
+	built, err := p.build(c)
+	if err != nil {
+		return nil, err
+	}
 	if p.journals, err = openJournals(m, c, log); err != nil {
 		return nil, err
 	}
-	p.targets = newTargets(p.journals, log, stdout, m.Now)
-	if err = p.targets.set(c); err != nil {
+	if err = p.startDestinations(stdout); err != nil {
 		return nil, err
 	}
-	p.share()
-	parts := p.journals.parts(p.targets)
-	p.replays = newReplays(parts, p.targets.receivers, m.Now)
-	sources, err := buildSources(c, p.parties)
-	if err != nil {
+	p.makeGateway(buffer)
+	p.takeOver(built)
+	if err = p.listenForHooks(); err != nil {
 		return nil, err
 	}
-	signer, err := buildTokens(c)
-	if err != nil {
-		return nil, err
-	}
-	proxies, err := buildProxies(c.Proxies)
-	if err != nil {
-		return nil, err
-	}
-	p.clients.Set(proxies)
-	p.gateway = &hookgate.Gateway{
-		Journal: p.journals.Journal, Now: m.Now, Clients: p.clients,
-		Strangers: budget(c.Limits.Strangers), Seats: make(chan struct{}, c.Limits.InFlight),
-	}
-	p.metrics = admin.NewMetrics(func() admin.Snapshot { return p.snapshot(buffer.Dropped()) }, p.firstProof)
-	p.failures = newFailures(log, p.metrics.Diagnosed)
-	p.failures.gateway, p.gateway.Failures = p.gateway, p.failures
-	p.setSources(c, sources)
-	p.tokens = newTokens(p.gateway, c.Limits.Strangers)
-	p.setTokens(c, signer)
-	if p.handshakes, err = newHandshakes(c, ending.Done()); err != nil {
-		return nil, err
-	}
-	accessLog := middleware.AccessLog(log)
-	count := func(a middleware.Answer) { p.metrics.Observe(a.Report, a.Duration) }
-	if p.hooks, err = listen(c.Listen, "listen", middleware.Chain(router(p.gateway, p.tokens),
-		middleware.Report(m.Now, accessLog, count),
-		middleware.Recover,
-		p.handshakes.reconnect,
-	), log); err != nil {
-		return nil, err
-	}
-	p.connections = middleware.LimitConnections(p.hooks.listener, c.Limits.Connections, c.Limits.PerAddress, p.clients.Trusts)
-	p.hooks.listener = p.connections
-	p.hooks.speak(p.handshakes, log)
-	if p.admin, err = listen(c.Admin.Listen, "admin.listen", admin.Handler(admin.Options{
-		Token: c.Admin.Token, Listen: c.Admin.Listen, Hosts: c.Admin.Hosts, Guessing: p.guessing, Metrics: p.metrics.Handler(), Keys: p.targets.signing.keySet,
-		Operator: operator{p.journals, p.targets}, Replays: p.replays, Failures: p.failures, Audit: p.audit, Now: m.Now,
-		Events: inspector{parts: parts, receivers: p.targets.receivers, history: p.journals.history},
-		Checks: []admin.Check{{Name: "journal", Ready: p.journals.ready, About: p.journals.durability}},
-	}), log); err != nil {
+	if err = p.listenForOperators(); err != nil {
 		return nil, err
 	}
 	if p.outbound, err = startOutbound(m, c.Outbound, log); err != nil {
 		return nil, err
 	}
-	if p.handshakes != nil && p.handshakes.issuer != nil { // it asks again until the listener serves
-		p.beside.Go(func() { p.handshakes.obtain(ending, c.TLS.ACME.Domains, m.Now, log) })
-	}
+	p.obtainCertificates(ending)
 	return p, nil
+}
+
+// startDestinations begins to forward what is in the journal.
+func (p *program) startDestinations(stdout io.Writer) error {
+	p.targets = newTargets(p.journals, p.log, stdout, p.main.Now)
+	if err := p.targets.set(p.config); err != nil {
+		return err
+	}
+	p.share()
+	p.replays = newReplays(p.journals.parts(p.targets), p.targets.receivers, p.main.Now)
+	return nil
+}
+
+// makeGateway makes the pipeline, which has no sources yet, and what looks at it.
+func (p *program) makeGateway(buffer *lineBuffer) {
+	limits := p.config.Limits
+	p.gateway = &hookgate.Gateway{
+		Journal: p.journals.Journal, Now: p.main.Now, Clients: p.clients,
+		Strangers: budget(limits.Strangers), Seats: make(chan struct{}, limits.InFlight),
+	}
+	p.metrics = admin.NewMetrics(func() admin.Snapshot { return p.snapshot(buffer.Dropped()) }, p.firstProof)
+	p.failures = newFailures(p.gateway, p.log, p.metrics.Diagnosed)
+	p.gateway.Failures = p.failures
+	p.tokens = newTokens(p.gateway, limits.Strangers)
+}
+
+// listenForHooks binds the listener of the providers.
+func (p *program) listenForHooks() (err error) {
+	count := func(a middleware.Answer) { p.metrics.Observe(a.Report, a.Duration) }
+	if p.hooks, err = listen(p.config.Listen, "listen", middleware.Chain(router(p.gateway, p.tokens),
+		middleware.Report(p.main.Now, middleware.AccessLog(p.log), count),
+		middleware.Recover,
+		p.handshakes.reconnect,
+	), p.log); err != nil {
+		return err
+	}
+	limits := p.config.Limits
+	p.connections = middleware.LimitConnections(p.hooks.listener, limits.Connections, limits.PerAddress, p.clients.Trusts)
+	p.hooks.listener = p.connections
+	p.hooks.speak(p.handshakes, p.log)
+	return nil
+}
+
+// listenForOperators binds the listener of the operator's side.
+func (p *program) listenForOperators() (err error) {
+	own := p.config.Admin
+	p.admin, err = listen(own.Listen, "admin.listen", admin.Handler(admin.Options{
+		Token: own.Token, Listen: own.Listen, Hosts: own.Hosts, Guessing: p.guessing, Audit: p.audit, Now: p.main.Now,
+		Metrics: p.metrics.Handler(), Keys: p.targets.signing.keySet,
+		Operator: operator{p.journals, p.targets}, Replays: p.replays, Failures: p.failures,
+		Events: inspector{parts: p.journals.parts(p.targets), receivers: p.targets.receivers, history: p.journals.history},
+		Checks: []admin.Check{{Name: "journal", Ready: p.journals.ready, About: p.journals.durability}},
+	}), p.log)
+	return err
+}
+
+// obtainCertificates asks an authority for certificates where one is configured; it asks again until the listener serves.
+func (p *program) obtainCertificates(ending context.Context) {
+	if p.handshakes != nil && p.handshakes.issuer != nil {
+		p.beside.Go(func() { p.handshakes.obtain(ending, p.config.TLS.ACME.Domains, p.main.Now, p.log) })
+	}
 }
 
 // share begins to forward this node's parts of the journal.
@@ -143,18 +164,14 @@ func (p *program) share() {
 	}
 }
 
-// setSources replaces the sources of the gateway and prepares their metrics.
-func (p *program) setSources(c *configs.Config, sources []*hookgate.Source) {
-	p.failures.set(c.Sources)
-	for _, s := range sources {
-		p.metrics.Expect(s.Name, s.Keys)
-	}
-	p.gateway.SetSources(sources)
-}
-
 // firstProof tells when a key comes into use: while keys are exchanged, the moment from which the provider has the new one.
 func (p *program) firstProof(source string, proof hookgate.Proof) {
 	p.log.Info().Str("source", source).Str("scheme", proof.Scheme).Str("keyid", proof.KeyID).Msg("first delivery proved by this key since the start")
+}
+
+// issuerAway logs that a token could not be asked about.
+func (p *program) issuerAway(err error) {
+	p.log.Warn().Err(err).Msg("an issuer cannot be asked; what it told before serves")
 }
 
 // audit logs what an operator did.
@@ -241,11 +258,24 @@ func (p *program) stop() error {
 	if p.failures != nil {
 		p.failures.stop()
 	}
-	p.beside.Wait()
 	if p.journals != nil {
 		errs = append(errs, p.journals.close())
 	}
+	waitFor(ctx, &p.beside) // the last, for an authority can keep the library that asks it waiting for minutes
 	return errors.Join(errs...)
+}
+
+// waitFor waits until all of a group have ended, within ctx.
+func waitFor(ctx context.Context, group *sync.WaitGroup) {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		group.Wait()
+	}()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+	}
 }
 
 // router sends every path but those of the token endpoint to the gateway. Both know theirs themselves: paths change while

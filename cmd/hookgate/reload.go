@@ -4,8 +4,6 @@ import (
 	"reflect"
 
 	"github.com/hookgate/hookgate/configs"
-	"github.com/hookgate/hookgate/issuer"
-	"github.com/hookgate/hookgate/middleware"
 )
 
 // reload reads the configuration again and takes over sources and destinations without dropping a request. A bad file
@@ -16,30 +14,16 @@ func (p *program) reload(load func() (*configs.Config, configs.Problems, error))
 		p.log.Error().Err(err).Msg("configuration not taken over; the old one goes on")
 		return
 	}
-	sources, err := buildSources(c, p.parties)
-	var proxies middleware.Proxies
-	var signer issuer.Signer
-	if err == nil {
-		signer, err = buildTokens(c)
-	}
-	if err == nil {
-		proxies, err = buildProxies(c.Proxies)
-	}
+	built, err := p.build(c)
 	if err == nil {
 		// Destinations first, so that an event of a new source finds the queue it is meant for.
 		err = p.targets.set(c)
-	}
-	if err == nil {
-		err = p.handshakes.set(c)
 	}
 	if err != nil {
 		p.log.Error().Err(err).Msg("configuration not taken over; the old one goes on")
 		return
 	}
-	p.clients.Set(proxies)
-	p.setSources(c, sources)
-	p.setTokens(c, signer)
-	p.loaded.Store(c)
+	p.takeOver(built)
 	for _, w := range warnings {
 		p.log.Warn().Msg(w.Error())
 	}

@@ -12,16 +12,12 @@ type signing struct {
 	current atomic.Pointer[forward.Signer]
 }
 
-func (s *signing) set(c configs.Signing) error {
+// newSigner is nil where nothing is signed.
+func newSigner(c configs.Signing) (*forward.Signer, error) {
 	if len(c.Keys) == 0 {
-		s.current.Store(nil)
-		return nil
+		return nil, nil
 	}
-	signer, err := forward.NewSigner(c.Keys)
-	if err == nil {
-		s.current.Store(signer)
-	}
-	return err
+	return forward.NewSigner(c.Keys)
 }
 
 // sign is a forward.Sign.

@@ -48,18 +48,29 @@ func newTargets(j *journals, log zerolog.Logger, stdout io.Writer, now func() ti
 	return &targets{journals: j, log: log, stdout: stdout, now: now, held: make(map[int]held), running: make(map[string]*target)}
 }
 
-// set makes the running destinations those of c. When one of them cannot be opened, or the journal cannot be told of them,
-// those of before go on. What changes is stopped first, so that no two ever write to one file; forwarding only pauses, for
-// the journal holds what comes meanwhile.
+// set makes keys and running destinations those of c. When one of these cannot be opened, or the journal cannot be told of
+// them, all is as before. The keys come first: what a new destination brings is signed with them from the first event on.
 func (t *targets) set(c *configs.Config) error {
 	t.setting.Lock()
 	defer t.setting.Unlock()
+	signer, err := newSigner(c.Signing)
+	if err != nil {
+		return fmt.Errorf("signing: %w", err)
+	}
+	before := t.signing.current.Swap(signer)
+	if err := t.replace(c); err != nil {
+		t.signing.current.Store(before)
+		return err
+	}
+	return nil
+}
+
+// replace stops what changes first, so that no two destinations ever write to one file; forwarding only pauses, for the
+// journal holds what comes meanwhile.
+func (t *targets) replace(c *configs.Config) error {
 	wanted := make(map[string]hookgate.DestinationSettings, len(c.Destinations))
 	for _, d := range c.Destinations {
 		wanted[d.Name] = routed(c, d)
-	}
-	if err := t.signing.set(c.Signing); err != nil {
-		return fmt.Errorf("signing: %w", err)
 	}
 	var before []hookgate.DestinationSettings
 	running := t.all()
@@ -88,7 +99,7 @@ func (t *targets) set(c *configs.Config) error {
 	return nil
 }
 
-// restore undoes a set that failed half-way: what it started ends, and what it stopped starts again.
+// restore undoes a replace that failed half-way: what it started ends, and what it stopped starts again.
 func (t *targets) restore(started []string, before []hookgate.DestinationSettings) error {
 	for _, name := range started {
 		t.drop(name)

@@ -35,22 +35,22 @@ type handshakes struct {
 	current atomic.Pointer[tls.Config]
 }
 
-// newHandshakes is nil where the listener speaks no TLS.
-func newHandshakes(c *configs.Config, stopped <-chan struct{}) (*handshakes, error) {
+// newHandshakes is nil where the listener speaks no TLS. It serves nothing before set.
+func newHandshakes(c *configs.Config, stopped <-chan struct{}) *handshakes {
 	if !c.TLS.On() {
-		return nil, nil
+		return nil
 	}
 	h := new(handshakes)
 	if c.TLS.ACME.On() {
 		h.issuer = newIssuer(c.TLS.ACME, stopped)
 	}
-	return h, h.set(c)
+	return h
 }
 
-// set takes over the certificate and whether senders are asked for theirs. After an error nothing has changed.
-func (h *handshakes) set(c *configs.Config) error {
+// build makes the settings of a configuration: the certificate, and whether senders are asked for theirs.
+func (h *handshakes) build(c *configs.Config) (*tls.Config, error) {
 	if h == nil {
-		return nil
+		return nil, nil
 	}
 	next := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
 	switch before := h.current.Load(); {
@@ -60,7 +60,7 @@ func (h *handshakes) set(c *configs.Config) error {
 	case len(c.TLS.Certificate.Reveal()) > 0:
 		pair, err := tls.X509KeyPair(c.TLS.Certificate.Reveal(), c.TLS.Key.Reveal())
 		if err != nil {
-			return err
+			return nil, err
 		}
 		next.Certificates = []tls.Certificate{pair}
 	default: // the section has gone from the file, which counts from the next start
@@ -73,8 +73,14 @@ func (h *handshakes) set(c *configs.Config) error {
 		next.SessionTicketsDisabled = true
 		next.VerifyPeerCertificate = boundShown
 	}
-	h.current.Store(next)
-	return nil
+	return next, nil
+}
+
+// set takes over such settings.
+func (h *handshakes) set(next *tls.Config) {
+	if h != nil {
+		h.current.Store(next)
+	}
 }
 
 // boundShown refuses the handshake of whoever shows more than anybody needs.
