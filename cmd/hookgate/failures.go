@@ -57,9 +57,9 @@ var (
 	_ admin.Failures    = (*failures)(nil)
 )
 
-func newFailures(log zerolog.Logger, count func(source, diagnosis string)) *failures {
+func newFailures(gateway *hookgate.Gateway, log zerolog.Logger, count func(source, diagnosis string)) *failures {
 	f := &failures{
-		log: log, count: count, budget: middleware.NewBudget(explainedPerSecond, time.Second),
+		gateway: gateway, log: log, count: count, budget: middleware.NewBudget(explainedPerSecond, time.Second),
 		waiting: make(chan *failure, waitingFailures), done: make(chan struct{}), ended: make(chan struct{}),
 	}
 	f.set(nil)
@@ -90,7 +90,7 @@ func (f *failures) Failed(src *hookgate.Source, req *hookgate.Request, err *hook
 		return
 	}
 	one := &failure{source: src, req: req, err: err}
-	if src.KeepFailed != nil {
+	if src.KeepFailed != nil && len(req.Body) <= keptBytes {
 		_, one.keep = src.KeepFailed.Take(src.Name)
 	}
 	if _, ok := f.budget.Take(src.Name); !ok && !one.keep {
@@ -210,11 +210,12 @@ func (f *failures) again(ctx context.Context, k *failure, again *admin.FailedAga
 	if !ok || src.Name != k.source.Name {
 		return hookgate.Errorf(hookgate.UnknownSource, "the source is not configured any more")
 	}
+	req := *k.req // to itself: another operator may have it judged at the same time
 	// Receive judges by itself. It is asked only where that will go well, since it counts a failure as a stranger's.
-	if _, err := hookgate.Authenticate(ctx, src.Verifiers, k.req, k.req.ReceivedAt); err != nil {
+	if _, err := hookgate.Authenticate(ctx, src.Verifiers, &req, req.ReceivedAt); err != nil {
 		return err
 	}
-	outcome, err := f.gateway.Receive(ctx, src, k.req)
+	outcome, err := f.gateway.Receive(ctx, src, &req)
 	if err != nil {
 		return err
 	}
