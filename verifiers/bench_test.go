@@ -22,7 +22,7 @@ func BenchmarkVerify(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				req := hookgate.Request{Method: good.Method, Target: good.Target, Header: good.Header, Body: good.Body}
+				req := hookgate.Request{Method: good.Method, Target: good.Target, Header: good.Header, Body: good.Body, Certificates: good.Certificates}
 				if _, err := v.Verify(&req, receipt); err != nil {
 					b.Fatal(err)
 				}
