@@ -28,28 +28,20 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req := &Request{ID: report.RequestID, Method: r.Method, Target: target(r), Header: r.Header, ReceivedAt: g.Now()}
 	req.Remote, req.Certificates = g.Client(r)
 	report.Client = req.Remote
-	if !src.allows(req.Remote) {
-		if r.ContentLength != 0 {
-			w.Header().Set("Connection", "close") // or the server would read the body before it sends the answer
-		}
-		g.fail(w, report, g.refused(src, req, Refuse(AddressDenied, "%s is in none of the networks that the source allows", req.Remote)))
-		return
+	err := g.admit(w, r, src, req)
+	if err == nil {
+		err = g.read(w, r, src, req)
 	}
-	err := g.read(w, r, src, req)
 	if err != nil {
 		g.fail(w, report, err)
 		return
 	}
 	report.Bytes = len(req.Body)
-	select {
-	case g.Seats <- struct{}{}:
-		defer func() { <-g.Seats }()
-	default:
-		if g.Seats != nil {
-			g.fail(w, report, &Error{Code: Unavailable, Detail: fmt.Sprintf("%d deliveries are worked on, which is the limit", cap(g.Seats)), RetryAfter: time.Second})
-			return
-		}
+	if err := g.sit(); err != nil {
+		g.fail(w, report, err)
+		return
 	}
+	defer g.rise()
 	// A sender that hangs up does not take back what it sent, so its context ends nothing here.
 	outcome, err := g.Receive(context.Background(), src, req)
 	report.Outcome = outcome
@@ -58,6 +50,36 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	succeed(w, src, req, outcome)
+}
+
+// admit refuses whoever the source does not allow, before the body is read.
+func (g *Gateway) admit(w http.ResponseWriter, r *http.Request, src *Source, req *Request) error {
+	if src.allows(req.Remote) {
+		return nil
+	}
+	if r.ContentLength != 0 {
+		w.Header().Set("Connection", "close") // or the server would read the body before it sends the answer
+	}
+	return g.refused(src, req, Refuse(AddressDenied, "%s is in none of the networks that the source allows", req.Remote))
+}
+
+// sit takes a seat, where there is a bound.
+func (g *Gateway) sit() error {
+	if g.Seats == nil {
+		return nil
+	}
+	select {
+	case g.Seats <- struct{}{}:
+		return nil
+	default:
+		return &Error{Code: Unavailable, Detail: fmt.Sprintf("%d deliveries are worked on, which is the limit", cap(g.Seats)), RetryAfter: time.Second}
+	}
+}
+
+func (g *Gateway) rise() {
+	if g.Seats != nil {
+		<-g.Seats
+	}
 }
 
 // read takes the raw body once, within the source's limit. A set-up call by HEAD or GET has none that matters.
