@@ -128,6 +128,30 @@ func bodyForms(body []byte) []bodyForm {
 	return forms
 }
 
+// indentedLength is how long a text becomes, about, with each value on a line of its own. Deep nesting makes a few kilobytes
+// hundreds of megabytes.
+func indentedLength(compact []byte, width int) int {
+	length, depth, quoted := len(compact), 0, false
+	for i := 0; i < len(compact); i++ {
+		switch c := compact[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == ',':
+			length += 1 + depth*width
+		case c == '{' || c == '[':
+			depth++
+			length += 1 + depth*width
+		case c == '}' || c == ']':
+			depth--
+			length += 1 + depth*width
+		}
+	}
+	return length
+}
+
 type jsonForm struct {
 	text []byte
 	how  string
@@ -147,6 +171,9 @@ func jsonForms(body []byte) (forms []jsonForm) {
 	)
 	for _, indent := range []string{"  ", "    ", "\t"} {
 		var indented bytes.Buffer
+		if indentedLength(compact.Bytes(), len(indent)) > maxExplained {
+			continue
+		}
 		if json.Indent(&indented, body, "", indent) == nil {
 			forms = append(forms, jsonForm{indented.Bytes(), "indented"})
 		}
