@@ -48,7 +48,7 @@ type failure struct {
 	source *hookgate.Source
 	req    *hookgate.Request
 	err    *hookgate.Error
-	found  verifiers.Explanation // the zero value until it is there
+	found  verifiers.Explanation // the zero value until it is there; the lock's
 	keep   bool
 }
 
@@ -84,7 +84,8 @@ func (f *failures) stop() {
 	<-f.ended
 }
 
-// Failed is called while the sender still waits for his answer, and so leaves the work to run.
+// Failed is called while the sender still waits for his answer, and so leaves the work to run. What is to be kept is kept at
+// once: strangers can fill the queue of explanations.
 func (f *failures) Failed(src *hookgate.Source, req *hookgate.Request, err *hookgate.Error) {
 	if err.Reason == hookgate.AddressDenied { // its body was not read, and the address says it all
 		return
@@ -92,6 +93,9 @@ func (f *failures) Failed(src *hookgate.Source, req *hookgate.Request, err *hook
 	one := &failure{source: src, req: req, err: err}
 	if src.KeepFailed != nil && len(req.Body) <= keptBytes {
 		_, one.keep = src.KeepFailed.Take(src.Name)
+	}
+	if one.keep {
+		f.keepOne(one)
 	}
 	if _, ok := f.budget.Take(src.Name); !ok && !one.keep {
 		return
@@ -110,9 +114,6 @@ func (f *failures) run() {
 			return
 		case one := <-f.waiting:
 			f.explain(one)
-			if one.keep {
-				f.keepOne(one)
-			}
 		}
 	}
 }
@@ -131,10 +132,14 @@ func (f *failures) explain(one *failure) {
 			others[name] = theirs[i]
 		}
 	}
-	one.found = verifiers.Explain(entry, one.req, one.req.ReceivedAt, one.err, others)
-	f.count(one.source.Name, string(one.found.Diagnosis))
+	req := *one.req // to itself: an operator may have it judged at the same time
+	found := verifiers.Explain(entry, &req, req.ReceivedAt, one.err, others)
+	f.mu.Lock()
+	one.found = found
+	f.mu.Unlock()
+	f.count(one.source.Name, string(found.Diagnosis))
 	f.log.Warn().Str("request", one.req.ID).Str("source", one.source.Name).Str("scheme", entry.Scheme).Str("reason", string(one.err.Reason)).
-		Str("diagnosis", string(one.found.Diagnosis)).Str("finding", one.found.Detail).Str("hint", one.found.Hint).Bool("kept", one.keep).
+		Str("diagnosis", string(found.Diagnosis)).Str("finding", found.Detail).Str("hint", found.Hint).Bool("kept", one.keep).
 		Msg("authentication failed")
 }
 
@@ -250,9 +255,12 @@ func (f *failures) chosen(ids []string, source string) (chosen []*failure) {
 // shown is what an operator may see of it.
 func (f *failures) shown(k *failure) admin.FailedDelivery {
 	ours := *f.hidden.Load()
+	f.mu.Lock()
+	found := k.found
+	f.mu.Unlock()
 	return admin.FailedDelivery{
 		ID: k.req.ID, Source: k.source.Name, Received: k.req.ReceivedAt.UTC(), Remote: k.req.Remote.String(),
-		Reason: string(k.err.Reason), Detail: k.err.Detail, Diagnosis: string(k.found.Diagnosis), Finding: k.found.Detail, Hint: k.found.Hint,
+		Reason: string(k.err.Reason), Detail: k.err.Detail, Diagnosis: string(found.Diagnosis), Finding: found.Detail, Hint: found.Hint,
 		Method: k.req.Method, Target: ours.text(k.req.Target), Header: ours.header(k.req.Header), Bytes: len(k.req.Body),
 	}
 }

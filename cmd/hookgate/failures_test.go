@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/hookgate/hookgate"
 	"github.com/hookgate/hookgate/admin"
+	"github.com/hookgate/hookgate/configs"
 	"github.com/hookgate/hookgate/middleware"
 )
 
@@ -49,7 +51,7 @@ func (d digesting) Accept(ctx context.Context, req *hookgate.Request, events []*
 }
 
 // newFailing makes a source whose deliveries fail until its verifier is mended, and what keeps them.
-func newFailing(t *testing.T, journal hookgate.Journal) (*failures, *hookgate.Source, *mendable) {
+func newFailing(t *testing.T, journal hookgate.Journal, count func(source, diagnosis string)) (*failures, *hookgate.Source, *mendable) {
 	t.Helper()
 	v := new(mendable)
 	src := &hookgate.Source{
@@ -57,14 +59,17 @@ func newFailing(t *testing.T, journal hookgate.Journal) (*failures, *hookgate.So
 		KeepFailed: middleware.NewBudget(1000, time.Hour), MaxBody: 1 << 30,
 	}
 	g := &hookgate.Gateway{Journal: journal, Now: time.Now}
-	f := newFailures(g, zerolog.Nop(), func(string, string) {})
+	f := newFailures(g, zerolog.Nop(), count)
+	f.set([]configs.Source{{Name: src.Name, Auth: []hookgate.AuthSettings{{Scheme: "none"}}}})
 	t.Cleanup(f.stop)
 	g.Failures = f
 	g.SetSources([]*hookgate.Source{src})
 	return f, src, v
 }
 
-// fail has a delivery fail, and waits until it is kept if it is to be.
+func uncounted(string, string) {}
+
+// fail has a delivery fail.
 func fail(t *testing.T, f *failures, src *hookgate.Source, id string, body []byte) {
 	t.Helper()
 	req := &hookgate.Request{ID: id, Method: http.MethodPost, Target: src.Path, Header: http.Header{}, Body: body, ReceivedAt: time.Now()}
@@ -90,7 +95,7 @@ func ids(list []admin.FailedDelivery) (all string) {
 // TestFailedVerifiedByTwoAtOnce: two operators may have the same delivery judged again. The race detector is what tells.
 func TestFailedVerifiedByTwoAtOnce(t *testing.T) {
 	t.Parallel()
-	f, src, v := newFailing(t, digesting{make(chan struct{})})
+	f, src, v := newFailing(t, digesting{make(chan struct{})}, uncounted)
 	fail(t, f, src, "one", []byte("{}"))
 	eventually(t, "it is kept", kept(f, 1))
 	v.mended.Store(true)
@@ -111,7 +116,7 @@ func TestFailedVerifiedByTwoAtOnce(t *testing.T) {
 // TestFailedLargerThanAllThatIsKept: one body for which there can be no room pushes nothing out.
 func TestFailedLargerThanAllThatIsKept(t *testing.T) {
 	t.Parallel()
-	f, src, _ := newFailing(t, nil)
+	f, src, _ := newFailing(t, nil, uncounted)
 	fail(t, f, src, "first", []byte("{}"))
 	eventually(t, "the first is kept", kept(f, 1))
 	fail(t, f, src, "huge", make([]byte, keptBytes+1))
@@ -119,5 +124,19 @@ func TestFailedLargerThanAllThatIsKept(t *testing.T) {
 	eventually(t, "the last is kept, too", kept(f, 2))
 	if list := f.List(""); list[0].ID != "last" || list[1].ID != "first" {
 		t.Errorf("kept are %s", ids(list))
+	}
+}
+
+// TestFailedIsKeptWhileNothingIsExplained: explanations that take long cost no delivery that is to be kept.
+func TestFailedIsKeptWhileNothingIsExplained(t *testing.T) {
+	t.Parallel()
+	goOn := make(chan struct{})
+	f, src, _ := newFailing(t, nil, func(string, string) { <-goOn })
+	defer close(goOn)
+	for n := range 3 * waitingFailures {
+		fail(t, f, src, fmt.Sprint(n), []byte("{}"))
+	}
+	if n := len(f.List("")); n != 3*waitingFailures {
+		t.Errorf("%d are kept", n)
 	}
 }
