@@ -166,18 +166,16 @@ func (p pace) run(t *testing.T, s *site, trouble string) {
 		millis(before.open), millis(during.open), millis(after.open), r.backlog, r.first.Seconds(), r.took.Seconds(), r.behind,
 		r.drain(), r.drain()/float64(p.rate), repeated)
 	if p.judged {
-		p.judge(t, trouble, before.own, during.own, r)
+		p.judge(t, before.own, during.own, r)
 	}
 }
 
-func (p pace) judge(t *testing.T, trouble string, before, during time.Duration, r recovery) {
+func (p pace) judge(t *testing.T, before, during time.Duration, r recovery) {
 	t.Helper()
 	if float64(during) > mostMoved*float64(before) && during > clockFloor {
 		t.Errorf("the neighbour's p99 moved from %s to %s", before, during)
 	}
-	// What was refused event by event waits for its own schedule, up to as long again as it was refused, however fast the target
-	// is: that drains when it is due, and is printed only.
-	if trouble != "rejecting" && r.backlog > p.rate && r.drain() < leastDrain*float64(p.rate) {
+	if r.backlog > p.rate && r.drain() < leastDrain*float64(p.rate) {
 		t.Errorf("it drained at %.0f/s while %d/s arrived", r.drain(), p.rate)
 	}
 }
