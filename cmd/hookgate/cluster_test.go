@@ -29,7 +29,7 @@ func startCluster(t *testing.T) *cluster {
 	c := &cluster{}
 	for range 3 {
 		port := clusterPort(t)
-		cmd := exec.Command("redis-server", "--port", port, "--bind", "127.0.0.1", "--dir", t.TempDir(), "--appendonly", "yes", "--appendfsync", "always",
+		cmd := exec.Command("redis-server", "--port", port, "--bind", "127.0.0.1", "--dir", serverDir(t), "--appendonly", "yes", "--appendfsync", "always",
 			"--save", "", "--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
@@ -168,7 +168,7 @@ func TestR10_Sentinel(t *testing.T) {
 	var servers []*exec.Cmd
 	start := func(more ...string) string {
 		port := clusterPort(t)
-		args := append([]string{"--port", port, "--bind", "127.0.0.1", "--dir", t.TempDir(), "--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--repl-diskless-sync-delay", "0"}, more...)
+		args := append([]string{"--port", port, "--bind", "127.0.0.1", "--dir", serverDir(t), "--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--repl-diskless-sync-delay", "0"}, more...)
 		cmd := exec.Command("redis-server", args...)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)

@@ -71,11 +71,28 @@ func startRedis(t *testing.T) *redisServer {
 // startOwnRedis gives a Redis that the test may kill.
 func startOwnRedis(t *testing.T) *redisServer {
 	t.Helper()
-	r := &redisServer{port: freePort(t), dir: t.TempDir()}
+	r := &redisServer{port: freePort(t), dir: serverDir(t)}
 	r.url = "redis://127.0.0.1:" + r.port + "/0"
 	r.start(t)
 	t.Cleanup(func() { r.kill() })
 	return r
+}
+
+// serverDir is a folder for a Redis. The journal has the server's file written anew after a crash, by a child that may
+// outlive the server for a moment, so that the folder cannot always be removed at once.
+func serverDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "redis")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		eventually(t, "the server's folder is removed", func() (bool, string) {
+			err := os.RemoveAll(dir)
+			return err == nil, fmt.Sprint(err)
+		})
+	})
+	return dir
 }
 
 func (r *redisServer) start(t *testing.T) {
