@@ -52,21 +52,23 @@ func appendRawHead(dst []byte, req *hookgate.Request) []byte {
 
 // appendEscaped escapes what would end a line, and in a word also what would end the word.
 func appendEscaped(dst []byte, s string, word bool) []byte {
+	start := 0
 	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '\\':
-			dst = append(dst, `\\`...)
+		c := s[i]
+		switch {
 		case c == '\n':
-			dst = append(dst, `\n`...)
+			c = 'n'
 		case c == '\r':
-			dst = append(dst, `\r`...)
-		case word && c == ' ':
-			dst = append(dst, `\s`...)
-		default:
-			dst = append(dst, c)
+			c = 'r'
+		case c == ' ' && word:
+			c = 's'
+		case c != '\\':
+			continue
 		}
+		dst = append(append(dst, s[start:i]...), '\\', c)
+		start = i + 1
 	}
-	return dst
+	return append(dst, s[start:]...)
 }
 
 var unescape = strings.NewReplacer(`\\`, `\`, `\n`, "\n", `\r`, "\r", `\s`, " ")

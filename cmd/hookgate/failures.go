@@ -90,15 +90,16 @@ func (f *failures) Failed(src *hookgate.Source, req *hookgate.Request, err *hook
 	if err.Reason == hookgate.AddressDenied { // its body was not read, and the address says it all
 		return
 	}
-	one := &failure{source: src, req: req, err: err}
+	keep := false
 	if src.KeepFailed != nil && len(req.Body) <= keptBytes {
-		_, one.keep = src.KeepFailed.Take(src.Name)
+		_, keep = src.KeepFailed.Take(src.Name)
 	}
-	if one.keep {
-		f.keepOne(one)
-	}
-	if _, ok := f.budget.Take(src.Name); !ok && !one.keep {
+	if _, ok := f.budget.Take(src.Name); !ok && !keep {
 		return
+	}
+	one := &failure{source: src, req: req, err: err, keep: keep}
+	if keep {
+		f.keepOne(one)
 	}
 	select {
 	case f.waiting <- one:
