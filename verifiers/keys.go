@@ -92,9 +92,7 @@ func pemBlock(text []byte) (*pem.Block, *hookgate.Problem) {
 		}
 		return &pem.Block{Type: "PUBLIC KEY", Bytes: der}, nil
 	}
-	text = bytes.ReplaceAll(text, []byte(`\r`), nil)
-	text = bytes.ReplaceAll(text, []byte(`\n`), []byte("\n"))
-	block, rest := pem.Decode(text)
+	block, rest := pem.Decode(unescaped(text))
 	switch {
 	case block == nil:
 		return nil, &hookgate.Problem{Message: "the PEM block cannot be read", Hint: "check that the file is whole"}
