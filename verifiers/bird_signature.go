@@ -23,10 +23,6 @@ const (
 	birdAhead = 300 * time.Second
 )
 
-// maxBirdDigits keeps a timestamp far from overflow; twelve digits of seconds reach beyond the year 30000, and a time in
-// milliseconds has thirteen.
-const maxBirdDigits = 12
-
 // birdSignature is the messagebird-signature of Bird's Notifications API: base64 of an HMAC-SHA256 over timestamp, LF, the
 // full URL, LF, and the SHA-256 of the body as 32 raw bytes (the provider's page says so). The key is the text as it was
 // typed and is never base64-decoded, even where it looks like it. The URL is the one that the provider was given:
@@ -72,9 +68,9 @@ func (b *birdSignature) Verify(req *hookgate.Request, now time.Time) (hookgate.P
 	if err != nil {
 		return hookgate.Proof{}, err
 	}
-	seconds, ok := plainNumber(timestamp, maxBirdDigits)
+	seconds, ok := plainNumber(timestamp, maxSecondDigits)
 	if !ok {
-		return hookgate.Proof{}, hookgate.Refuse(hookgate.HeaderGrammar, "%s is not a number of seconds in 1 to %d digits", birdTimeHeader, maxBirdDigits)
+		return hookgate.Proof{}, hookgate.Refuse(hookgate.HeaderGrammar, "%s is not a number of seconds in 1 to %d digits", birdTimeHeader, maxSecondDigits)
 	}
 	if !isBase64(base64.StdEncoding, signature, sha256.Size) {
 		return hookgate.Proof{}, hookgate.Refuse(hookgate.HeaderGrammar, "%s is not canonical base64 of 32 bytes", birdHeader)
@@ -83,12 +79,8 @@ func (b *birdSignature) Verify(req *hookgate.Request, now time.Time) (hookgate.P
 	if !ok {
 		return hookgate.Proof{}, hookgate.Refuse(hookgate.Mismatch, "%s was made by none of the %d secrets for this time, URL and body", birdHeader, len(b.keys))
 	}
-	// Only now is the time worth a look: before, anybody could have written it.
-	switch age := now.Sub(time.Unix(seconds, 0)); {
-	case age > birdBack:
-		return hookgate.Proof{}, hookgate.Refuse(hookgate.TooOld, "signed %s before receipt, at most %s is accepted", age.Round(time.Second), birdBack)
-	case age < -birdAhead:
-		return hookgate.Proof{}, hookgate.Refuse(hookgate.TooEarly, "signed %s after receipt, at most %s is accepted", (-age).Round(time.Second), birdAhead)
+	if err := fresh(time.Unix(seconds, 0), now, birdBack, birdAhead); err != nil {
+		return hookgate.Proof{}, err
 	}
 	proof, err := key.proves("bird-signature", now)
 	if err == nil {

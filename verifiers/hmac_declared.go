@@ -198,7 +198,7 @@ func (d *declared) Verify(req *hookgate.Request, now time.Time) (hookgate.Proof,
 		return hookgate.Proof{}, err
 	}
 	if d.time.counts() {
-		if err := fresh(at, now, d.time.tolerance); err != nil {
+		if err := fresh(at, now, d.time.tolerance, d.time.tolerance); err != nil {
 			return hookgate.Proof{}, err
 		}
 	}

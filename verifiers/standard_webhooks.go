@@ -23,8 +23,7 @@ const (
 	// standardTolerance is how far a signed time may lie from the receipt, both ways: the reference libraries' default.
 	standardTolerance = 300 * time.Second
 	// maxSignatures bounds the list in the header, whatever their versions: a sender that rotates has two or three.
-	maxSignatures   = 16
-	maxSecondDigits = 12 // reaches beyond the year 30000, and a time in milliseconds has thirteen
+	maxSignatures = 16
 )
 
 // Bounds of a secret, in bytes after decoding (the specification's page).
@@ -105,7 +104,7 @@ func (w *standardWebhooks) Verify(req *hookgate.Request, now time.Time) (hookgat
 		if !anySame(w.signed(key, id, timestamp, req.Body), signatures) {
 			continue
 		}
-		if err := fresh(time.Unix(seconds, 0), now, standardTolerance); err != nil {
+		if err := fresh(time.Unix(seconds, 0), now, standardTolerance, standardTolerance); err != nil {
 			return hookgate.Proof{}, err
 		}
 		proof, err := key.proves("standard-webhooks", now)
