@@ -34,7 +34,7 @@ type birdSignature struct {
 
 func newBirdSignature(s *settings) Scheme {
 	public := s.publicURL("what Bird signs")
-	return &birdSignature{keys: s.hmacSecrets(), publicURL: public}
+	return &birdSignature{keys: s.hmacSecrets("raw", sha256.New), publicURL: public}
 }
 
 // signed is the signature's text for a request that carries timestamp.
@@ -47,8 +47,8 @@ func (b *birdSignature) signed(key hmacKey, timestamp string, req *hookgate.Requ
 	message = append(message, req.Target...)
 	message = append(message, '\n')
 	message = append(message, digest[:]...)
-	sum := key.sum(message)
-	return base64.StdEncoding.AppendEncode(nil, sum[:])
+	var room [sha256.Size]byte
+	return base64.StdEncoding.AppendEncode(nil, key.appendSum(room[:0], message))
 }
 
 // Sign takes now as the signed time. A retry is signed with the time of the first attempt, as the provider does it.

@@ -24,12 +24,12 @@ func CheckDeclaration(d hookgate.Declaration) error {
 func compile(of *hookgate.Declaration) (*declared, hookgate.Problems) {
 	var problems hookgate.Problems
 	d := &declared{header: http.CanonicalHeaderKey(of.Header), prefix: of.Prefix, pair: of.Pair, time: timeOf(of), idHeader: http.CanonicalHeaderKey(of.ID)}
-	digest, known := digests()[cmp.Or(of.Algorithm, "sha256")]
-	if !known {
+	var known bool
+	if d.digest, known = digests()[cmp.Or(of.Algorithm, "sha256")]; !known {
 		problems.Add("algorithm", "sha256, sha512 or sha1", "unknown algorithm %q", of.Algorithm)
-		digest = digests()["sha256"]
+		d.digest = digests()["sha256"]
 	}
-	d.size = digest().Size()
+	d.size = d.digest().Size()
 	if d.form, known = forms()[cmp.Or(of.Encoding, "hex")]; !known {
 		problems.Add("encoding", "hex, HEX, base64, base64url or base64url-padded", "unknown encoding %q", of.Encoding)
 	}

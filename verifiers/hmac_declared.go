@@ -5,7 +5,6 @@ import (
 	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/sha512"
-	"fmt"
 	"hash"
 	"net/http"
 	"strconv"
@@ -32,6 +31,7 @@ func digests() map[string]func() hash.Hash {
 type declared struct {
 	keys      []hmacKey
 	form      form
+	digest    func() hash.Hash
 	size      int // of the digest, in bytes
 	header    string
 	prefix    string
@@ -66,7 +66,7 @@ func newDeclared(s *settings) Scheme {
 	if d.text.holds(urlWord) {
 		d.publicURL = s.publicURL("what " + s.Declared.Name + " signs")
 	}
-	d.keys = s.declaredSecrets()
+	d.keys = s.hmacSecrets(cmp.Or(s.Declared.Key, "raw"), d.digest)
 	return d
 }
 
@@ -99,31 +99,6 @@ func freshDeclared(entry hookgate.AuthSettings) time.Duration {
 		return 0
 	}
 	return 2 * t.tolerance
-}
-
-// declaredSecrets decodes the secrets as the declaration says.
-func (s *settings) declaredSecrets() []hmacKey {
-	keys := make([]hmacKey, 0, len(s.Secrets))
-	digest := digests()[cmp.Or(s.Declared.Algorithm, "sha256")]
-	for i, secret := range s.Secrets {
-		field := fmt.Sprintf("secrets[%d]", i)
-		if !s.resolved(field, secret) {
-			continue
-		}
-		key, wrong := decodeKey(cmp.Or(s.Declared.Key, "raw"), secret.Reveal())
-		switch {
-		case wrong != nil:
-			s.problems.Add(field, wrong.Hint, "%s", wrong.Message)
-			continue
-		case len(key) == 0:
-			s.problems.Add(field, hintSet(secret), "the key is empty after decoding")
-			continue
-		case len(key) < minHMACKey && !s.signs && !s.tried: // who only signs has the key that the provider gave him
-			s.problems.Add(field, "make a longer one and set it at the provider too", "the key has %d bytes, and an HMAC key needs %d", len(key), minHMACKey)
-		}
-		keys = append(keys, newMAC(labelOf(field, secret), digest, key))
-	}
-	return keys
 }
 
 // signed is a key's signature of a request, without what stands around it in the header.

@@ -33,13 +33,13 @@ func newHubSignature(s *settings) Scheme {
 	if !known || strings.HasPrefix(encoding, "base64url") {
 		s.problems.Add("encoding", "hex, HEX or base64", "unknown encoding %q", s.Encoding)
 	}
-	return &hubSignature{keys: s.hmacSecrets(), form: form}
+	return &hubSignature{keys: s.hmacSecrets("raw", sha256.New), form: form}
 }
 
 // signed is the header's whole value for a body.
 func (h *hubSignature) signed(key hmacKey, body []byte) []byte {
-	sum := key.sum(body)
-	return h.form.append(append(make([]byte, 0, len(hubPrefix)+2*sha256.Size), hubPrefix...), sum[:])
+	var room [sha256.Size]byte
+	return h.form.append(append(make([]byte, 0, len(hubPrefix)+2*sha256.Size), hubPrefix...), key.appendSum(room[:0], body))
 }
 
 func (h *hubSignature) Sign(req *hookgate.Request, _ time.Time) error {

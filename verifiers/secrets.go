@@ -3,6 +3,7 @@ package verifiers
 import (
 	"crypto/sha256"
 	"fmt"
+	"hash"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -104,18 +105,26 @@ func hintSet(secret hookgate.Secret) string {
 	return "give " + secret.Ref() + " its value"
 }
 
-// hmacSecrets checks the shared keys of a scheme that computes an HMAC.
-func (s *settings) hmacSecrets() []hmacKey {
+// hmacSecrets decodes and checks the shared keys of a scheme that computes an HMAC.
+func (s *settings) hmacSecrets(how string, digest func() hash.Hash) []hmacKey {
 	keys := make([]hmacKey, 0, len(s.Secrets))
 	for i, secret := range s.Secrets {
 		field := fmt.Sprintf("secrets[%d]", i)
 		if !s.resolved(field, secret) {
 			continue
 		}
-		if n := len(secret.Reveal()); n < minHMACKey && !s.signs && !s.tried { // who only signs has the key that the provider gave him
-			s.problems.Add(field, "make a longer one and set it at the provider too", "the key has %d bytes, and an HMAC key needs %d", n, minHMACKey)
+		key, wrong := decodeKey(how, secret.Reveal())
+		switch {
+		case wrong != nil:
+			s.problems.Add(field, wrong.Hint, "%s", wrong.Message)
+			continue
+		case len(key) == 0:
+			s.problems.Add(field, hintSet(secret), "the key is empty after decoding")
+			continue
+		case len(key) < minHMACKey && !s.signs && !s.tried: // who only signs has the key that the provider gave him
+			s.problems.Add(field, "make a longer one and set it at the provider too", "the key has %d bytes, and an HMAC key needs %d", len(key), minHMACKey)
 		}
-		keys = append(keys, newHMACKey(labelOf(field, secret), secret.Reveal()))
+		keys = append(keys, newHMACKey(labelOf(field, secret), digest, key))
 	}
 	return keys
 }

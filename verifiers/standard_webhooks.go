@@ -53,7 +53,7 @@ func newStandardWebhooks(s *settings) Scheme {
 			s.problems.Add(field, wrong.Hint, "%s", wrong.Message)
 			continue
 		}
-		scheme.keys = append(scheme.keys, newHMACKey(labelOf(field, secret), key))
+		scheme.keys = append(scheme.keys, newHMACKey(labelOf(field, secret), sha256.New, key))
 	}
 	return scheme
 }
