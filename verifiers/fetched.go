@@ -48,12 +48,7 @@ func (b *fetched) Prepare(ctx context.Context, req *hookgate.Request, _ time.Tim
 	}
 	set := b.source.set.Load()
 	switch age := b.source.age(set); {
-	case set == nil || age >= setOldest:
-		if err := b.source.refresh(ctx); err != nil {
-			return err
-		}
-		set = b.source.set.Load()
-	case !mayKnow(set.usable(b.infer), token, header):
+	case set == nil || age >= setOldest || !mayKnow(set.usable(b.infer), token, header):
 		if err := b.source.refresh(ctx); err != nil {
 			return err
 		}
