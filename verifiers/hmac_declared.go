@@ -186,7 +186,7 @@ func (d *declared) Verify(req *hookgate.Request, now time.Time) (hookgate.Proof,
 
 // matches finds the key that one of the signatures was made by.
 func (d *declared) matches(p parts, signatures []string) (hmacKey, error) {
-	if (d.text.holds(urlWord) || d.text.holds(targetWord)) && !d.text.unmistakable(p.req.Target) {
+	if !d.text.unmistakable(p.req.Target) {
 		return hmacKey{}, hookgate.Refuse(hookgate.Mismatch, "the query could be taken for another part of the signed text, in which nothing keeps the two apart")
 	}
 	for _, key := range d.keys {

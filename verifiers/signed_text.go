@@ -175,7 +175,7 @@ func (s *signedText) holds(w word) bool {
 }
 
 // unmistakable reports whether the target can be cut out of the signed text in one way only. Its path is the source's own, so
-// it is the query that counts, the question mark included.
+// it is the query that counts, the question mark included. A text without the target has no stops, and any query will do.
 func (s *signedText) unmistakable(target string) bool {
 	i := strings.IndexByte(target, '?')
 	return i < 0 || !s.noQuery && !strings.ContainsAny(target[i:], s.queryStops)
