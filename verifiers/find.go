@@ -2,7 +2,6 @@ package verifiers
 
 import (
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -190,23 +189,13 @@ func unixTime(text string) (at time.Time, unit string, ok bool) {
 	return time.Time{}, "", false
 }
 
-// digestForm says how a text may be the digest of which algorithm; none where it is none.
+// digestForm says how a text may be the digest of which algorithm; none where it is none. No text has the length of two.
 func digestForm(text string) (encodings []string, algorithm string) {
-	algorithms := map[int]string{20: "sha1", 32: "sha256", 64: "sha512"}
-	if raw, err := hex.DecodeString(text); err == nil && algorithms[len(raw)] != "" {
-		if text == strings.ToUpper(text) {
-			encodings = append(encodings, "HEX")
-		}
-		if text == strings.ToLower(text) {
-			encodings = append(encodings, "hex")
-		}
-		return encodings, algorithms[len(raw)]
-	}
-	for encoding, decode := range map[string]func(string) ([]byte, error){
-		"base64": base64.StdEncoding.DecodeString, "base64url": base64.RawURLEncoding.DecodeString, "base64url-padded": base64.URLEncoding.DecodeString,
-	} {
-		if raw, err := decode(text); err == nil && algorithms[len(raw)] != "" {
-			encodings, algorithm = append(encodings, encoding), algorithms[len(raw)]
+	for encoding, form := range forms() {
+		for name, digest := range digests() {
+			if form.fits(text, digest().Size()) {
+				encodings, algorithm = append(encodings, encoding), name
+			}
 		}
 	}
 	slices.Sort(encodings)

@@ -72,7 +72,7 @@ func TestFindDeclared(t *testing.T) {
 		d.Name = "made-up"
 		declarations[name] = d
 	}
-	for _, encoding := range []string{"hex", "HEX", "base64", "base64url"} {
+	for _, encoding := range []string{"hex", "HEX", "base64", "base64url", "base64url-padded"} {
 		for _, algorithm := range []string{"sha1", "sha256", "sha512"} {
 			add(encoding+" "+algorithm, hookgate.Declaration{Header: "X-Acme-Signature", Encoding: encoding, Algorithm: algorithm, Key: "raw", Signed: "{body}"})
 		}
