@@ -171,19 +171,13 @@ const (
 	maxFoundPairs = 8
 )
 
-// unixTime reads seconds or milliseconds.
+// unixTime reads seconds or milliseconds of the present.
 func unixTime(text string) (at time.Time, unit string, ok bool) {
-	if strings.Trim(text, "0123456789") != "" {
-		return time.Time{}, "", false
-	}
-	var n int64
-	for _, digit := range []byte(text[:min(len(text), 13)]) {
-		n = n*10 + int64(digit-'0')
-	}
-	switch len(text) {
-	case 10:
+	n, plain := plainNumber(text, 13)
+	switch {
+	case plain && len(text) == 10:
 		return time.Unix(n, 0), "s", true
-	case 13:
+	case plain && len(text) == 13:
 		return time.UnixMilli(n), "ms", true
 	}
 	return time.Time{}, "", false
