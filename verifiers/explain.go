@@ -106,10 +106,11 @@ func (x *explainer) passes(entry hookgate.AuthSettings, req *hookgate.Request) b
 
 // absent looks for a proof that stands in another header than it should.
 func (x *explainer) absent(refusal *hookgate.Error) Explanation {
-	if x.entry.Scheme == "client-certificate" { // it is in no header of the sender's
+	headers := x.headers()
+	if len(headers) == 0 { // a certificate
 		return Explanation{HeaderAbsent, refusal.Detail, refusal.Hint}
 	}
-	for _, wanted := range headersOf(x.entry) {
+	for _, wanted := range headers {
 		if len(x.req.Header[wanted]) > 0 {
 			continue
 		}
@@ -125,21 +126,12 @@ func (x *explainer) absent(refusal *hookgate.Error) Explanation {
 	return Explanation{HeaderAbsent, refusal.Detail, "see whether the provider's console has this kind of authentication switched on, and whether a proxy strips the header"}
 }
 
-// headersOf are the headers that an entry's proof is in.
-func headersOf(entry hookgate.AuthSettings) []string {
-	switch entry.Scheme {
-	case "hub-signature":
-		return []string{hubHeader}
-	case "siq-signature":
-		return []string{siqHeader}
-	case "bird-signature":
-		return []string{birdHeader, birdTimeHeader}
-	case "standard-webhooks":
-		return []string{standardSignature, standardTime, standardID}
-	case "hmac":
-		return declaredHeaders(entry.Declared)
+// headers are those that the entry's proof is in.
+func (x *explainer) headers() []string {
+	if k := registry[x.entry.Scheme]; k.headers != nil {
+		return k.headers(x.entry)
 	}
-	return []string{"Authorization"}
+	return nil
 }
 
 func (x *explainer) withHeader(name string, values []string) *hookgate.Request {
@@ -202,7 +194,7 @@ func (x *explainer) forms() (Explanation, bool) {
 			}
 		}
 	}
-	for _, name := range headersOf(x.entry) {
+	for _, name := range x.headers() {
 		values := x.req.Header[name]
 		if len(values) != 1 {
 			continue

@@ -62,6 +62,27 @@ func TestExplainDeclared(t *testing.T) {
 	}
 }
 
+// TestExplainRenamedHeaders: each header of each scheme is found where something on the way has put it.
+func TestExplainRenamedHeaders(t *testing.T) {
+	t.Parallel()
+	overRegistry(t, false, func(t *testing.T, f fixture) {
+		v, good := verifier(t, f.one), signedBy(t, signer(t, f.one, f.privateOne))
+		for _, header := range f.headers {
+			req := with(good, "X-Elsewhere", good.Header[header]...)
+			delete(req.Header, header)
+			_, err := v.Verify(req, receipt)
+			got := verifiers.Explain(f.one, req, receipt, hookgate.AsError(errOr(err)), nil)
+			if got.Diagnosis != verifiers.HeaderRenamed || got.Detail != "what belongs into "+header+" is in X-Elsewhere" {
+				t.Errorf("%s: %+v", header, got)
+			}
+		}
+		_, err := v.Verify(delivery(), receipt)
+		if got := verifiers.Explain(f.one, delivery(), receipt, hookgate.AsError(errOr(err)), nil); got.Diagnosis != verifiers.HeaderAbsent || got.Hint == "" {
+			t.Errorf("without any: %+v", got)
+		}
+	})
+}
+
 // elsewhere is an entry at another public URL.
 func elsewhere(entry hookgate.AuthSettings, public string) hookgate.AuthSettings {
 	entry.PublicURL = public

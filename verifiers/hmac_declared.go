@@ -77,7 +77,8 @@ func warnDeclared(s *settings) {
 }
 
 // declaredHeaders are the headers that a declared proof is in.
-func declaredHeaders(of *hookgate.Declaration) (names []string) {
+func declaredHeaders(entry hookgate.AuthSettings) (names []string) {
+	of := entry.Declared
 	if of == nil {
 		return nil
 	}

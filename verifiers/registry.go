@@ -25,26 +25,31 @@ type kind struct {
 	make      func(s *settings) Scheme
 	takes     map[string]use                                  // by option; what is not here is refused
 	keyPair   bool                                            // signing needs a private key
+	headers   func(entry hookgate.AuthSettings) []string      // that the proof is in; nil where it is in none
 	freshness func(entry hookgate.AuthSettings) time.Duration // nil where no time is signed
 	warn      func(s *settings)
 }
 
 var registry = map[string]kind{
-	"access-token":   {make: newAccessToken, takes: map[string]use{"secrets": required, "prefix": optional}, warn: warnAccessToken},
-	"basic":          {make: newBasic, takes: map[string]use{"users": required}, warn: warnBasic},
-	"bearer":         {make: newBearer, takes: takenByBearer, keyPair: true, warn: warnBearer},
-	"bird-signature": {make: newBirdSignature, takes: map[string]use{"secrets": required}, freshness: always(birdBack + birdAhead)},
-	"hmac":           {make: newDeclared, takes: map[string]use{"declaration": required, "secrets": required}, freshness: freshDeclared, warn: warnDeclared},
-	"hub-signature":  {make: newHubSignature, takes: map[string]use{"secrets": required, "encoding": optional}},
+	"access-token":   {make: newAccessToken, takes: map[string]use{"secrets": required, "prefix": optional}, headers: in("Authorization"), warn: warnAccessToken},
+	"basic":          {make: newBasic, takes: map[string]use{"users": required}, headers: in("Authorization"), warn: warnBasic},
+	"bearer":         {make: newBearer, takes: takenByBearer, keyPair: true, headers: in("Authorization"), warn: warnBearer},
+	"bird-signature": {make: newBirdSignature, takes: map[string]use{"secrets": required}, headers: in(birdHeader, birdTimeHeader), freshness: always(birdBack + birdAhead)},
+	"hmac":           {make: newDeclared, takes: map[string]use{"declaration": required, "secrets": required}, headers: declaredHeaders, freshness: freshDeclared, warn: warnDeclared},
+	"hub-signature":  {make: newHubSignature, takes: map[string]use{"secrets": required, "encoding": optional}, headers: in(hubHeader)},
 	"none":           {make: newNone},
-	"siq-signature":  {make: newSiqSignature, takes: map[string]use{"keys": required}, keyPair: true},
+	"siq-signature":  {make: newSiqSignature, takes: map[string]use{"keys": required}, keyPair: true, headers: in(siqHeader)},
 
 	"client-certificate": {make: newClientCertificate, takes: map[string]use{"ca": optional, "names": optional, "fingerprints": optional}, keyPair: true, warn: warnClientCertificate},
-	"standard-webhooks":  {make: newStandardWebhooks, takes: map[string]use{"secrets": required}, freshness: always(2 * standardTolerance)},
+	"standard-webhooks":  {make: newStandardWebhooks, takes: map[string]use{"secrets": required}, headers: in(standardSignature, standardTime, standardID), freshness: always(2 * standardTolerance)},
 }
 
 func always(d time.Duration) func(hookgate.AuthSettings) time.Duration {
 	return func(hookgate.AuthSettings) time.Duration { return d }
+}
+
+func in(headers ...string) func(hookgate.AuthSettings) []string {
+	return func(hookgate.AuthSettings) []string { return headers }
 }
 
 // New makes the scheme that an auth entry describes. The error is a hookgate.Problems that names everything that is
