@@ -79,7 +79,7 @@ func tryVector(d *hookgate.Declaration, v hookgate.Vector) (wrong *hookgate.Prob
 	}
 	s := &settings{AuthSettings: hookgate.AuthSettings{
 		Scheme: "hmac", Declared: d, PublicURL: publicURL, Secrets: []hookgate.Secret{hookgate.NewSecret([]byte(v.Secret), "")},
-	}, signs: true} // a page's sample may be short
+	}, tried: true} // a page's sample may be short
 	scheme := newDeclared(s)
 	if len(s.problems) > 0 {
 		return &hookgate.Problem{Field: "secret", Message: s.problems[0].Message, Hint: s.problems[0].Hint}, nil

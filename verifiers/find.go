@@ -35,7 +35,8 @@ const (
 )
 
 // Find looks for entries under which the delivery verifies: our own schemes, the known declarations, and then every HMAC that
-// a declaration can describe, over the headers that look like a signature, a time and an id. It gives the first of each kind.
+// a declaration can describe, over the headers that look like a signature, a time and an id. It gives all of our own that fit
+// and the first declaration, which is made up only where nothing else fits.
 func Find(s Search) []Found {
 	f := finder{Search: s, left: maxHashed}
 	times := f.candidateTimes()

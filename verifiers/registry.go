@@ -14,9 +14,9 @@ import (
 type Scheme interface {
 	hookgate.Verifier
 	// Sign sets on req the headers that prove it at the time now, with the first secret, user or the private key, and
-	// replaces what was there under those names; client-certificate sets the certificates instead. It reads the body and,
-	// for bird-signature, the target. A scheme with key pairs signs only when it was made by NewSigner; otherwise the error's
-	// code is InternalMistake.
+	// replaces what was there under those names, but for an id that it can sign; client-certificate sets the certificates
+	// instead. It reads the body, for bird-signature also the target, and for hmac whatever its declaration signs. A scheme
+	// with key pairs signs only when it was made by NewSigner; otherwise the error's code is InternalMistake.
 	Sign(req *hookgate.Request, now time.Time) error
 }
 
@@ -108,8 +108,8 @@ func Freshness(entry hookgate.AuthSettings) time.Duration {
 }
 
 // Warnings names what New accepts although it is weak: a password or token under 12 characters, which the provider's
-// console may have dictated, or an HMAC with SHA-1. The loader warns of the scheme none itself. An
-// entry that New refuses may be given too.
+// console may have dictated, an HMAC with SHA-1, and an issuer or authority of which everything is taken. The loader warns
+// of the scheme none itself. An entry that New refuses may be given too.
 func Warnings(entry hookgate.AuthSettings) []hookgate.Problem {
 	s := &settings{AuthSettings: entry}
 	if k := registry[entry.Scheme]; k.warn != nil {

@@ -22,7 +22,7 @@ type settings struct {
 	hookgate.AuthSettings
 	private  hookgate.Secret
 	signs    bool     // made by NewSigner
-	tried    bool     // made by Explain, of keys that may be short
+	tried    bool     // made to be tried, of keys that may be short
 	parties  *Parties // whom bearer asks
 	problems hookgate.Problems
 }
