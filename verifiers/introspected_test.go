@@ -395,6 +395,7 @@ func TestT07_AnswersAreChecked(t *testing.T) {
 		{"no exp", full("exp", nil), true},
 		{"null stands for nothing", full("exp", json.RawMessage("null")), true},
 		{"token_type in another case", full("token_type", "bearer"), true},
+		{"an access token", full("token_type", "access_token"), true}, // as some issuers say
 		{"no token_type", full("token_type", nil), true},
 		{"bound to a key", full("token_type", "DPoP"), false},
 		{"a refresh token", full("token_type", "refresh_token"), false},
