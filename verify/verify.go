@@ -40,7 +40,7 @@ var (
 	ErrForged     = errors.New("the signature is not that of these bytes")
 )
 
-// maxKeys bounds a key set.
+// maxKeys bounds a key set; what is beyond is left out.
 const maxKeys = 100
 
 // ParseKeys reads a JWK set. Keys of other kinds are left out; a set without any of ours is an error.
@@ -70,7 +70,8 @@ const (
 	signature     = `,"signature":"`
 )
 
-// Envelope checks the bytes of one message, with or without a line break at its end. The error is one of this package's.
+// Envelope checks the bytes of one message, with or without a line break at its end. The error is one of those above, unless
+// what is signed cannot be read.
 func (k Keys) Envelope(message []byte) (Verdict, error) {
 	rest, ok := bytes.CutPrefix(bytes.TrimRight(message, "\r\n"), []byte(envelopeStart+signature))
 	if !ok {

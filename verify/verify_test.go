@@ -138,6 +138,18 @@ func TestParseKeys(t *testing.T) {
 	}
 }
 
+// A set is read up to its hundredth key.
+func TestParseKeysIsBounded(t *testing.T) {
+	t.Parallel()
+	var signers []signer
+	for i := range 100 { // one of another kind stands in front
+		signers = append(signers, newSigner(fmt.Sprint(i), byte(i)))
+	}
+	if keys := keysOf(t, signers...); len(keys) != 99 || keys["98"] == nil {
+		t.Errorf("%d keys are read", len(keys))
+	}
+}
+
 // FuzzEnvelope demands that nothing but what was signed passes.
 func FuzzEnvelope(f *testing.F) {
 	s := newSigner("k", 5)
