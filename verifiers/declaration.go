@@ -3,6 +3,7 @@ package verifiers
 import (
 	"cmp"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,9 +34,7 @@ func compile(of *hookgate.Declaration) (*declared, hookgate.Problems) {
 	if d.form, known = forms()[cmp.Or(of.Encoding, "hex")]; !known {
 		problems.Add("encoding", "hex, HEX, base64, base64url or base64url-padded", "unknown encoding %q", of.Encoding)
 	}
-	switch of.Key {
-	case "", "raw", "base64", "hex", "whsec":
-	default:
+	if of.Key != "" && !slices.Contains(decodings, of.Key) {
 		problems.Add("key", "raw, base64, hex or whsec", "unknown way to decode the key %q", of.Key)
 	}
 	text, wrong := compileSigned(cmp.Or(of.Signed, string(bodyWord)))

@@ -158,7 +158,7 @@ type near struct {
 func nearby(d *hookgate.Declaration) (all []near) {
 	for _, algorithm := range []string{"sha256", "sha512", "sha1"} {
 		for _, encoding := range []string{"hex", "HEX", "base64", "base64url", "base64url-padded"} {
-			for _, key := range []string{"raw", "base64", "hex", "whsec"} {
+			for _, key := range decodings {
 				var changed []string
 				for _, c := range [][3]string{{"algorithm", cmp.Or(d.Algorithm, "sha256"), algorithm}, {"encoding", cmp.Or(d.Encoding, "hex"), encoding}, {"key", cmp.Or(d.Key, "raw"), key}} {
 					if c[1] != c[2] {

@@ -7,6 +7,9 @@ import (
 	"github.com/hookgate/hookgate"
 )
 
+// decodings are the ways in which a secret becomes a key, the default first.
+var decodings = []string{"raw", "base64", "hex", "whsec"}
+
 // decodeKey makes the key of a secret's bytes. The problem holds nothing of them.
 func decodeKey(how string, secret []byte) ([]byte, *hookgate.Problem) {
 	text, prefixed := bytes.CutPrefix(secret, []byte("whsec_"))

@@ -86,7 +86,7 @@ func (f *finder) declarations(template string, signature, stamp value, ids []val
 	}
 	for _, id := range ids {
 		for _, encoding := range encodings {
-			for _, key := range []string{"raw", "base64", "hex", "whsec"} {
+			for _, key := range decodings {
 				all = append(all, hookgate.Declaration{
 					Name: "found", Header: signature.header, Prefix: signature.prefix, Pair: signature.pair, Encoding: encoding, Algorithm: algorithm,
 					Key: key, Signed: template, Timestamp: signed, ID: id.header,
