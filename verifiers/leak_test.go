@@ -49,8 +49,11 @@ func TestNoSecretInConfigurationErrors(t *testing.T) {
 		canary, canary + "\n", "${" + canary + "}", canary + ":", ":" + canary, "user:" + canary, "user:" + canary + "\xff", canary[:10],
 		"-----BEGIN PRIVATE KEY-----\n" + canary + "\n-----END PRIVATE KEY-----", "-----BEGIN " + canary + "-----\nQUJD\n-----END " + canary + "-----\n",
 		`{"keys":[{"kty":"oct","k":"` + canary + `","alg":"HS256"}]}`, `{"keys":[{"kty":"RSA","alg":"RS256","n":"` + canary + `","e":"AQAB"}]}`,
+		"whsec_" + canary, "whsec_" + base64.StdEncoding.EncodeToString([]byte("--"+canary)), fmt.Sprintf("%x", canary),
+		"-----BEGIN CERTIFICATE-----\n" + base64.StdEncoding.EncodeToString([]byte(canary)) + "\n-----END CERTIFICATE-----\n",
 		`{"kty":"RSA","alg":"RS256","d":"` + canary + `"}`, `{"keys":"` + canary + `"}`, `{"` + canary, base64.StdEncoding.EncodeToString([]byte(canary)),
 	}
+	made := make(map[string]int)
 	for _, name := range append(verifiers.Names(), "kerberos") {
 		for _, value := range values {
 			entry := hookgate.AuthSettings{Scheme: name, Secrets: secret(value), Keys: secret(value), Users: secret(value), Encoding: "x"}
@@ -63,20 +66,38 @@ func TestNoSecretInConfigurationErrors(t *testing.T) {
 				t.Fatalf("%s takes every option", name)
 			}
 			demandSilence(t, name, entry, err, signErr, verifiers.Warnings(entry))
-			entry.Secrets, entry.Keys, entry.Users = nil, nil, nil
+			entry = hookgate.AuthSettings{Scheme: name, PublicURL: "https://hooks.example.com"}
+			declarations := []*hookgate.Declaration{nil}
 			switch name {
 			case "basic":
-				entry.Users, entry.Encoding = secret(value), ""
+				entry.Users = secret(value)
 			case "bearer", "siq-signature":
-				entry.Keys, entry.Encoding = secret(value), ""
+				entry.Keys = secret(value)
+			case "client-certificate":
+				entry.CA = secret(value)
+			case "hmac":
+				declarations = nil
+				for _, key := range []string{"raw", "base64", "hex", "whsec"} {
+					declarations = append(declarations, &hookgate.Declaration{Name: "made-up", Header: sumHeader, Key: key})
+				}
+				entry.Secrets = secret(value)
 			default:
 				entry.Secrets = secret(value)
 			}
-			if s, err := verifiers.New(entry); err != nil {
-				demandSilence(t, name, err)
-			} else if name != "none" {
-				refusal(t, name, s)
+			for _, d := range declarations {
+				entry.Declared = d
+				if s, err := verifiers.New(entry); err != nil {
+					demandSilence(t, name, err)
+				} else {
+					made[name]++
+					refusal(t, name, s)
+				}
 			}
+		}
+	}
+	for _, name := range []string{"access-token", "basic", "bird-signature", "hmac", "hub-signature", "standard-webhooks"} {
+		if made[name] == 0 {
+			t.Errorf("%s: no value made a scheme whose refusals could be looked at", name)
 		}
 	}
 }
