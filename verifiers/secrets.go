@@ -66,7 +66,7 @@ func KeyIDs(entry hookgate.AuthSettings) (ids []string) {
 // proves is the proof by a key that fits, if it had not ended when the request came.
 func (l label) proves(scheme string, received time.Time) (hookgate.Proof, error) {
 	if l.from.Retired(received) {
-		return hookgate.Proof{}, hookgate.Refuse(hookgate.KeyRetired, "made with %s, which ended at %s", l.id, l.from.NotAfter().UTC().Format(time.RFC3339))
+		return hookgate.Proof{}, hookgate.Refuse(hookgate.KeyRetired, "made with %s, which ended at %s", l.id, stamp(l.from.NotAfter()))
 	}
 	return hookgate.Proof{Scheme: scheme, KeyID: l.id}, nil
 }
