@@ -30,7 +30,7 @@ type AuthSettings struct {
 	Declaration string `yaml:"declaration" doc:"hmac: the name of the declaration that says how the provider signs"`
 
 	// What the loader puts here from elsewhere in the configuration.
-	PublicURL string         `yaml:"-"` // public_url, which Bird signs
+	PublicURL string         `yaml:"-"` // public_url, which some providers sign, and tokens may name as their issuer
 	Source    string         `yaml:"-"` // the source's name
 	Tokens    *TokenSettings `yaml:"-"` // the token endpoint, for issued
 	Declared  *Declaration   `yaml:"-"` // what declaration names
