@@ -1,8 +1,12 @@
 package verifiers
 
 import (
+	"net/http"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/hookgate/hookgate"
 )
 
 // TestExplainedFormsAreBounded: what a stranger sends is not made much larger in the search for what is wrong with it.
@@ -28,5 +32,25 @@ func TestExplainedFormsAreBounded(t *testing.T) {
 	}
 	if !found {
 		t.Error("an indented body is not among the forms")
+	}
+}
+
+// TestSearchIsBounded: a search ends when it has hashed as much as it may.
+func TestSearchIsBounded(t *testing.T) {
+	t.Parallel()
+	entry := hookgate.AuthSettings{Scheme: "hub-signature", Secrets: []hookgate.Secret{hookgate.NewSecret([]byte("made-up-secret-number-one"), "env:ONE")}}
+	scheme, err := NewSigner(entry, hookgate.Secret{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	req := &hookgate.Request{Header: make(http.Header), Body: []byte("{}")}
+	if err := scheme.Sign(req, time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	f := finder{Search: Search{Request: req}, left: 2 * (len(req.Body) + tryCosts)}
+	for _, want := range []bool{true, true, false} {
+		if _, ok := f.verifies(entry, []time.Time{{}}); ok != want {
+			t.Errorf("with %d bytes left: %v, want %v", f.left, ok, want)
+		}
 	}
 }

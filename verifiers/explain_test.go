@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -128,6 +129,39 @@ func TestExplain(t *testing.T) {
 				t.Errorf("%s is not in the list", got.Diagnosis)
 			}
 		})
+	}
+}
+
+// TestExplainIsBounded: of a body that is too large no other forms are tried, and in a crowd of headers no proof is looked for.
+func TestExplainIsBounded(t *testing.T) {
+	t.Parallel()
+	v, good := pair(t, "hub-signature")
+	entry := fixtures(t)["hub-signature"].one
+	diagnosis := func(req *hookgate.Request) verifiers.Diagnosis {
+		_, err := v.Verify(req, receipt)
+		return verifiers.Explain(entry, req, receipt, hookgate.AsError(errOr(err)), nil).Diagnosis
+	}
+	for size, want := range map[int]verifiers.Diagnosis{256 << 10: verifiers.BodyRewritten, 256<<10 + 1: verifiers.Unexplained} {
+		req := copyOf(good)
+		req.Body = bytes.Repeat([]byte("x"), size-1)
+		if err := signer(t, entry, hookgate.Secret{}).Sign(req, receipt); err != nil {
+			t.Fatal(err)
+		}
+		req = copyOf(req)
+		req.Body = append(req.Body, '\n')
+		if got := diagnosis(req); got != want {
+			t.Errorf("%d bytes: %s, want %s", size, got, want)
+		}
+	}
+	for count, want := range map[int]verifiers.Diagnosis{64: verifiers.HeaderRenamed, 65: verifiers.HeaderAbsent} {
+		req := with(good, "X-Elsewhere", good.Header[hubHeader]...)
+		delete(req.Header, hubHeader)
+		for n := len(req.Header); n < count; n++ {
+			req.Header["X-"+strconv.Itoa(n)] = []string{"x"}
+		}
+		if got := diagnosis(req); got != want {
+			t.Errorf("%d headers: %s, want %s", count, got, want)
+		}
 	}
 }
 
