@@ -39,3 +39,15 @@ func Inside(a netip.Addr) bool {
 	}
 	return false
 }
+
+// Party names whoever controls an address, which is the unit that limits count by: an IPv4 address, or all of an IPv6 /64. It
+// is empty where there is no address.
+func Party(a netip.Addr) string {
+	switch a = a.Unmap().WithZone(""); {
+	case a.Is6():
+		return netip.PrefixFrom(a, 64).Masked().String()
+	case a.Is4():
+		return a.String()
+	}
+	return ""
+}

@@ -66,3 +66,20 @@ func TestH09_WhoIsDeniedIsNotHeard(t *testing.T) {
 		}
 	}
 }
+
+// TestH10_AParty: whoever has one IPv6 address has 2^64 of them, and an address has one name however it is written.
+func TestH10_AParty(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]string{
+		"192.0.2.1": "192.0.2.1", "::ffff:192.0.2.1": "192.0.2.1", "::ffff:192.0.2.1%eth0": "192.0.2.1", "192.0.2.2": "192.0.2.2",
+		"2001:db8:1:2::1": "2001:db8:1:2::/64", "2001:DB8:1:2:ffff::9": "2001:db8:1:2::/64", "2001:db8:1:3::1": "2001:db8:1:3::/64",
+		"fe80::1%eth0": "fe80::/64", "::192.0.2.1": "::/64",
+	} {
+		if got := hookgate.Party(netip.MustParseAddr(address)); got != want {
+			t.Errorf("%s: %q, want %q", address, got, want)
+		}
+	}
+	if got := hookgate.Party(netip.Addr{}); got != "" {
+		t.Errorf("nobody is %q", got)
+	}
+}

@@ -2,10 +2,11 @@ package admin
 
 import (
 	"net/http"
-	"net/netip"
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/hookgate/hookgate"
 )
 
 // The bounds of guessing at the token.
@@ -44,7 +45,7 @@ func (g *guesses) slow(opens func(*http.Request) bool, next http.Handler) http.H
 			next.ServeHTTP(w, r)
 			return
 		}
-		address := guesser(r.RemoteAddr)
+		address := hookgate.Party(hookgate.Peer(r))
 		if !g.exhausted(address) {
 			if !opens(r) {
 				g.count(address)
@@ -102,17 +103,4 @@ func (g *guesses) bounded(address string) string {
 		return "the rest"
 	}
 	return address
-}
-
-// guesser is the unit that one party controls: an IPv4 address, an IPv6 /64.
-func guesser(remote string) string {
-	to, err := netip.ParseAddrPort(remote)
-	if err != nil {
-		return ""
-	}
-	address := to.Addr().Unmap().WithZone("")
-	if address.Is6() {
-		return netip.PrefixFrom(address, 64).Masked().String()
-	}
-	return address.String()
 }

@@ -96,12 +96,5 @@ func (e *Endpoint) failed(c *client, report *hookgate.Report, refused *refusal) 
 	return overLimit(wait, "too many failed attempts from this address; last: "+refused.err.Detail, "")
 }
 
-// attempt is the key of what is guessed at one client by one party: an IPv4 address, an IPv6 /64.
-func attempt(c *client, from netip.Addr) string {
-	if from.Is6() && !from.Is4In6() {
-		if block, err := from.WithZone("").Prefix(64); err == nil {
-			return c.id + " " + block.String()
-		}
-	}
-	return c.id + " " + from.Unmap().String()
-}
+// attempt is the key of what is guessed at one client by one party.
+func attempt(c *client, from netip.Addr) string { return c.id + " " + hookgate.Party(from) }

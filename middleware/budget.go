@@ -8,6 +8,8 @@ import (
 
 	"github.com/ulule/limiter/v3"
 	"github.com/ulule/limiter/v3/drivers/store/memory"
+
+	"github.com/hookgate/hookgate"
 )
 
 // Budget allows so many per period for each key, in fixed windows (so up to twice the rate around the edge of one). It
@@ -83,25 +85,10 @@ func (b *Budget) bounded(key string) string {
 	return key
 }
 
-// block is the unit that one party controls: an IPv4 address, an IPv6 /64; any other key stands for itself.
+// block has all addresses of one party share a budget; any other key stands for itself.
 func block(key string) string {
-	addr, err := netip.ParseAddr(key)
-	if err != nil || addr.Is4() {
-		return key
+	if addr, err := netip.ParseAddr(key); err == nil {
+		return hookgate.Party(addr)
 	}
-	return party(addr).String()
-}
-
-// party is the address that stands for whoever controls addr: an IPv4 address itself, for an IPv6 address the first one of
-// its /64.
-func party(addr netip.Addr) netip.Addr {
-	addr = addr.Unmap().WithZone("")
-	if addr.Is4() {
-		return addr
-	}
-	p, err := addr.Prefix(64)
-	if err != nil {
-		return addr
-	}
-	return p.Addr()
+	return key
 }

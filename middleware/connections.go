@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+
+	"github.com/hookgate/hookgate"
 )
 
 // Connections is a listener that bounds how many of its connections are open, because each costs memory before the first
@@ -20,7 +22,7 @@ type Connections struct {
 
 	refused atomic.Uint64
 	mu      sync.Mutex
-	open    map[netip.Addr]int // by party, so never more than there are seats
+	open    map[string]int // by party, so never more than there are seats
 	total   int
 }
 
@@ -29,7 +31,7 @@ type Connections struct {
 func LimitConnections(l net.Listener, total, each int, exempt func(netip.Addr) bool) *Connections {
 	return &Connections{
 		Listener: l, seats: make(chan struct{}, total), each: each, exempt: exempt,
-		ended: make(chan struct{}), open: make(map[netip.Addr]int),
+		ended: make(chan struct{}), open: make(map[string]int),
 	}
 }
 
@@ -79,12 +81,12 @@ func (l *Connections) admit(conn net.Conn) (*connection, bool) {
 	c := &connection{Conn: conn, of: l}
 	if tcp, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
 		if a := tcp.AddrPort().Addr().Unmap().WithZone(""); !l.exempt(a) {
-			c.party = party(a)
+			c.party = hookgate.Party(a)
 		}
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if c.party.IsValid() {
+	if c.party != "" {
 		if l.open[c.party] >= l.each {
 			return nil, false
 		}
@@ -94,12 +96,12 @@ func (l *Connections) admit(conn net.Conn) (*connection, bool) {
 	return c, true
 }
 
-func (l *Connections) release(p netip.Addr) {
+func (l *Connections) release(party string) {
 	l.mu.Lock()
 	l.total--
-	if p.IsValid() {
-		if l.open[p]--; l.open[p] == 0 {
-			delete(l.open, p)
+	if party != "" {
+		if l.open[party]--; l.open[party] == 0 {
+			delete(l.open, party)
 		}
 	}
 	l.mu.Unlock()
@@ -110,7 +112,7 @@ func (l *Connections) release(p netip.Addr) {
 type connection struct {
 	net.Conn
 	of     *Connections
-	party  netip.Addr // the zero address where nobody counts
+	party  string // empty where nobody counts
 	closed atomic.Bool
 }
 
