@@ -1,6 +1,9 @@
 package hookgate
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // special are the ranges beside those that netip knows by name: what is not globally routed, and what carries another
 // address inside it, through which a translator would reach it (IANA special-purpose registries).
@@ -29,15 +32,12 @@ func Inside(a netip.Addr) bool {
 	if a.IsLoopback() || a.IsPrivate() || a.IsLinkLocalUnicast() || a.IsMulticast() || a.IsUnspecified() || a.Zone() != "" {
 		return true
 	}
-	if !a.Is4() && !global.Contains(a) {
-		return true
-	}
-	for _, p := range special {
-		if p.Contains(a) {
-			return true
-		}
-	}
-	return false
+	return !a.Is4() && !global.Contains(a) || Within(special, a)
+}
+
+// Within reports whether an address is in one of the networks.
+func Within(networks []netip.Prefix, a netip.Addr) bool {
+	return slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(a) })
 }
 
 // Party names whoever controls an address, which is the unit that limits count by: an IPv4 address, or all of an IPv6 /64. It

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -54,7 +53,7 @@ var translated = []netip.Prefix{netip.MustParsePrefix("64:ff9b::/96"), netip.Mus
 // where nothing is wrong.
 func OddHost(host string) string {
 	if a, err := netip.ParseAddr(host); err == nil {
-		if a.Is4In6() || slices.ContainsFunc(translated, func(p netip.Prefix) bool { return p.Contains(a) }) {
+		if a.Is4In6() || Within(translated, a) {
 			return "stands for an IPv4 address"
 		}
 		return ""

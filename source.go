@@ -3,7 +3,6 @@ package hookgate
 import (
 	"net/http"
 	"net/netip"
-	"slices"
 	"time"
 )
 
@@ -54,7 +53,7 @@ type Budget interface {
 
 // allows reports whether a sender at this address may speak at all.
 func (s *Source) allows(a netip.Addr) bool {
-	return len(s.Allow) == 0 || slices.ContainsFunc(s.Allow, func(p netip.Prefix) bool { return p.Contains(a) })
+	return len(s.Allow) == 0 || Within(s.Allow, a)
 }
 
 // probes reports whether req is a set-up call that is answered before authentication.

@@ -4,7 +4,6 @@ import (
 	"crypto/x509"
 	"net/http"
 	"net/netip"
-	"slices"
 	"sync/atomic"
 
 	"github.com/hookgate/hookgate"
@@ -53,9 +52,7 @@ func (c *Clients) Client(r *http.Request) (netip.Addr, []*x509.Certificate) {
 	return client, shown
 }
 
-func (p *Proxies) trusts(a netip.Addr) bool {
-	return slices.ContainsFunc(p.Trusted, func(n netip.Prefix) bool { return n.Contains(a) })
-}
+func (p *Proxies) trusts(a netip.Addr) bool { return hookgate.Within(p.Trusted, a) }
 
 // maxHops is how many addresses are read of one request. Nobody has so many proxies, and a sender may write any number.
 const maxHops = 32
