@@ -198,11 +198,15 @@ func (g *Gateway) Client(r *http.Request) (netip.Addr, []*x509.Certificate) {
 	if g.Clients != nil {
 		return g.Clients.Client(r)
 	}
-	var shown []*x509.Certificate
-	if r.TLS != nil {
-		shown = r.TLS.PeerCertificates
+	return Direct(r)
+}
+
+// Direct is the peer, and the certificates that it showed in the handshake with us.
+func Direct(r *http.Request) (netip.Addr, []*x509.Certificate) {
+	if r.TLS == nil {
+		return Peer(r), nil
 	}
-	return Peer(r), shown
+	return Peer(r), r.TLS.PeerCertificates
 }
 
 // Peer is the address at the other end of the connection; the zero address where that is none.

@@ -37,18 +37,16 @@ func (c *Clients) Trusts(peer netip.Addr) bool {
 // Client is the sender's address and the certificates that it showed. Of a peer that is no proxy of ours, no header is
 // read. Of one that is, the TLS connection is the proxy's own, so its certificate is not the sender's.
 func (c *Clients) Client(r *http.Request) (netip.Addr, []*x509.Certificate) {
-	peer, p := hookgate.Peer(r), c.proxies.Load()
+	peer, shown := hookgate.Direct(r)
+	p := c.proxies.Load()
 	if p == nil || !p.trusts(peer) {
-		if r.TLS == nil {
-			return peer, nil
-		}
-		return peer, r.TLS.PeerCertificates
+		return peer, shown
 	}
 	client := p.walk(peer, r.Header[p.Header])
 	if p.CertificateHeader == "" {
 		return client, nil
 	}
-	shown, _ := CertificatesFrom(r.Header, p.CertificateHeader) // what cannot be read shows nothing
+	shown, _ = CertificatesFrom(r.Header, p.CertificateHeader) // what cannot be read shows nothing
 	return client, shown
 }
 
