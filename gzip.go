@@ -20,10 +20,9 @@ var (
 
 // zipped reports whether the body is to be decompressed once it is authenticated: the source wants that, and the one
 // Content-Encoding is gzip, alone.
-func (s *Source) zipped(req *Request) bool { return s.Gzip && onlyGzip(req.Header["Content-Encoding"]) }
-
-func onlyGzip(codings []string) bool {
-	return len(codings) == 1 && strings.EqualFold(strings.TrimSpace(codings[0]), "gzip")
+func (s *Source) zipped(req *Request) bool {
+	codings := req.Header["Content-Encoding"]
+	return s.Gzip && len(codings) == 1 && strings.EqualFold(strings.TrimSpace(codings[0]), "gzip")
 }
 
 // normalize has the request read. A compressed one is read from what it unfolds to; the request itself stays as it was

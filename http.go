@@ -94,7 +94,7 @@ func (g *Gateway) read(w http.ResponseWriter, r *http.Request, src *Source, req 
 	if len(r.Trailer) > 0 {
 		return Refuse(HeaderDoubled, "the request announces trailers; a header that arrives after the body proves nothing")
 	}
-	if codings := r.Header["Content-Encoding"]; encoded(codings) && !(src.Gzip && onlyGzip(codings)) {
+	if encoded(req.Header["Content-Encoding"]) && !src.zipped(req) {
 		e := Errorf(WrongEncoding, "the body is encoded, and not in a way that the source takes")
 		e.Hint = "where the provider sends gzip, set the source's gzip"
 		return e
