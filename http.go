@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net/http"
 	"net/netip"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -171,12 +169,9 @@ func succeed(w http.ResponseWriter, src *Source, req *Request, outcome Outcome) 
 func (g *Gateway) fail(w http.ResponseWriter, report *Report, err error) {
 	e := AsError(err)
 	report.Err = e
-	h := w.Header()
-	if e.RetryAfter > 0 {
-		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
-	}
+	e.SetRetryAfter(w.Header())
 	if e.Code == WrongMethod {
-		h.Set("Allow", allowedMethods)
+		w.Header().Set("Allow", allowedMethods)
 	}
 	w.WriteHeader(e.Code.Status())
 }

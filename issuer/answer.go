@@ -3,9 +3,7 @@ package issuer
 import (
 	"cmp"
 	"encoding/json"
-	"math"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -44,13 +42,10 @@ func (r *refusal) word() string {
 // refuse answers as RFC 6749, section 5.2 has it, and no word more: the detail is in the log.
 func refuse(w http.ResponseWriter, report *hookgate.Report, r *refusal) {
 	report.Token.Outcome, report.Err = r.outcome, r.err
-	h := w.Header()
 	if r.basic {
-		h.Set("WWW-Authenticate", `Basic realm="hookgate"`)
+		w.Header().Set("WWW-Authenticate", `Basic realm="hookgate"`)
 	}
-	if r.err.RetryAfter > 0 {
-		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(r.err.RetryAfter.Seconds()))))
-	}
+	r.err.SetRetryAfter(w.Header())
 	answer(w, cmp.Or(r.status, r.err.Code.Status()), struct {
 		Error string `json:"error"`
 	}{r.word()})
