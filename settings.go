@@ -1,6 +1,9 @@
 package hookgate
 
-import "time"
+import (
+	"path"
+	"time"
+)
 
 // The settings that more than one folder needs. The loader in configs fills them, cmd hands them to the registries of
 // verifiers and forward. The tag doc is the reference documentation of the option.
@@ -51,6 +54,9 @@ type TokenSettings struct {
 	Lifetime time.Duration `yaml:"lifetime" doc:"of a token, at most 24h" default:"1h"`
 	Clients  []TokenClient `yaml:"clients" doc:"who may ask for tokens"`
 }
+
+// KeySetPath is where the public keys are: beside the place where tokens are asked for.
+func (s TokenSettings) KeySetPath() string { return path.Join(path.Dir(s.Path), "jwks") }
 
 // TokenClient is one client of the token endpoint.
 type TokenClient struct {

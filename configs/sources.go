@@ -54,10 +54,13 @@ func (l *loader) checkName(grammar, duplicate Rule, name, at string, taken map[s
 	taken[name] = true
 }
 
+// defaultPath is where a source listens whose path is not set.
+func (s *Source) defaultPath() string { return "/hooks/" + s.Name }
+
 // checkPath wants an exact path in its plain form, since a path that needs cleaning is never matched.
 func (l *loader) checkPath(s *Source, at string, taken map[string]string) {
 	if s.Path == "" && !l.set(at+".path") {
-		s.Path = "/hooks/" + s.Name
+		s.Path = s.defaultPath()
 	}
 	if at += ".path"; s.Path == "" || !l.set(at) && !nameGrammar.MatchString(s.Name) {
 		return

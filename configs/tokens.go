@@ -72,7 +72,7 @@ func (l *loader) checkTokens(c *Config) {
 // checkTokenPath keeps the two paths of the endpoint away from those of the sources.
 func (l *loader) checkTokenPath(c *Config) {
 	const at = "tokens.path"
-	token := c.Tokens.Path
+	token, keySet := c.Tokens.Path, c.Tokens.KeySetPath()
 	if !l.sound(at) {
 		return
 	}
@@ -80,12 +80,11 @@ func (l *loader) checkTokenPath(c *Config) {
 		l.bad(TokenPath, at, "is not a plain path", "begin with /, use letters, digits and . _ ~ -, and do not end with /")
 		return
 	}
-	keySet := path.Join(path.Dir(token), "jwks")
 	if token == keySet {
 		l.bad(TokenPath, at, "is where the key set is served", "give it another last part, such as /oauth/token")
 	}
 	for _, s := range c.Sources {
-		switch used := cmp.Or(s.Path, "/hooks/"+s.Name); used {
+		switch used := cmp.Or(s.Path, s.defaultPath()); used {
 		case token:
 			l.bad(TokenPath, at, "is the path of the source "+shown(s.Name), "give one of them another")
 		case keySet:

@@ -4,7 +4,6 @@ package issuer
 
 import (
 	"net/http"
-	"path"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -66,7 +65,7 @@ func (e *Endpoint) Set(s hookgate.TokenSettings, signer Signer) {
 		e.settings.Store(nil)
 		return
 	}
-	next := &settings{token: s.Path, keySet: path.Join(path.Dir(s.Path), "jwks"), clients: make(map[string]*client, len(s.Clients)), signer: signer}
+	next := &settings{token: s.Path, keySet: s.KeySetPath(), clients: make(map[string]*client, len(s.Clients)), signer: signer}
 	most := 0
 	for _, c := range s.Clients {
 		most = max(most, len(c.Secrets))
