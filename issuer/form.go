@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
 	"strings"
 	"unicode/utf8"
 
@@ -92,41 +93,6 @@ func parseForm(body []byte) (form, error) {
 // unescape undoes the encoding of forms. Neither control characters but the tab nor anything but UTF-8 can stand in a
 // parameter (RFC 6749, appendix A).
 func unescape(s string) (string, bool) {
-	var b strings.Builder
-	b.Grow(len(s))
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		switch c {
-		case '+':
-			c = ' '
-		case '%':
-			if i+2 >= len(s) {
-				return "", false
-			}
-			high, low := hexDigit(s[i+1]), hexDigit(s[i+2])
-			if high < 0 || low < 0 {
-				return "", false
-			}
-			c = byte(high<<4 | low)
-			i += 2
-		}
-		if c < ' ' && c != '\t' || c == 0x7f {
-			return "", false
-		}
-		b.WriteByte(c)
-	}
-	return b.String(), utf8.ValidString(b.String())
-}
-
-// hexDigit is the value of a digit, or -1.
-func hexDigit(c byte) int {
-	switch {
-	case '0' <= c && c <= '9':
-		return int(c - '0')
-	case 'a' <= c && c <= 'f':
-		return int(c-'a') + 10
-	case 'A' <= c && c <= 'F':
-		return int(c-'A') + 10
-	}
-	return -1
+	plain, err := url.QueryUnescape(s)
+	return plain, err == nil && utf8.ValidString(plain) && !strings.ContainsFunc(plain, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
 }
