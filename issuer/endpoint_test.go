@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -323,16 +324,13 @@ func TestT09_NothingShownIsAFailure(t *testing.T) {
 func TestReloadUnderLoad(t *testing.T) {
 	t.Parallel()
 	e := endpoint()
-	stop := make(chan struct{})
+	var asking atomic.Int32
 	var wg sync.WaitGroup
 	for range 4 {
+		asking.Add(1)
 		wg.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
+			defer asking.Add(-1)
+			for range 200 {
 				if got := serve(e, asked("grant_type", "client_credentials")).Code; got != 200 {
 					t.Errorf("%d", got)
 					return
@@ -340,11 +338,10 @@ func TestReloadUnderLoad(t *testing.T) {
 			}
 		})
 	}
-	for n := range 500 {
+	for n := 0; n < 500 || asking.Load() > 0; n++ {
 		s := tokenSettings()
 		s.Clients = s.Clients[:1+n%3]
 		e.Set(s, signer{})
 	}
-	close(stop)
 	wg.Wait()
 }
