@@ -91,8 +91,9 @@ func (r declared) id(at delivery, verdict hookgate.Verdict) (string, bool) {
 			}
 			continue
 		}
-		if v := at.body.at(p.path); v.text() != "" {
-			return v.text(), v.clean()
+		v := at.body.at(p.path)
+		if id := v.text(); id != "" {
+			return id, v.clean()
 		}
 	}
 	return "", false
