@@ -78,12 +78,12 @@ func Reasons() []Reason {
 // the operator's log. Nothing but the code's status reaches a stranger. Detail and Hint never hold a secret.
 type Error struct {
 	Code       Code
-	Reason     Reason        // empty unless the code is Unauthenticated
+	Reason     Reason        // of a failed authentication; empty for all else
 	Detail     string        // what went wrong, for the log
 	Hint       string        // what the operator can do about it; may be empty
 	RetryAfter time.Duration // rounded up to seconds in the answer; zero leaves the header out
 	Err        error         // the cause; may be nil
-	Entry      int           // which entry under auth refused, from 0 on; where the code is Unauthenticated
+	Entry      int           // which entry under auth refused, from 0 on; where a verifier did
 }
 
 func (e *Error) Error() string {

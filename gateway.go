@@ -79,8 +79,8 @@ func (g *Gateway) Receive(ctx context.Context, src *Source, req *Request) (Outco
 	return Outcome{Kind: kindOf(events, results), Verdict: verdict, Events: events, Results: results}, nil
 }
 
-// refused spends the stranger's budget and turns the answer into 429 when none is left. The verifier has always judged
-// first: an authentic delivery from the same address is never refused for what others sent.
+// refused spends the stranger's budget and turns the answer into 429 when none is left. The verifiers, or the source's list
+// of networks, have always judged first: an authentic delivery from the same address is never refused for what others sent.
 func (g *Gateway) refused(src *Source, req *Request, err error) error {
 	e := AsError(err)
 	if e.Code != Unauthenticated { // whoever had to be asked could not be

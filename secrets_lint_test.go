@@ -35,8 +35,8 @@ var (
 		"reflect": {"DeepEqual"},
 		"hmac":    {"Equal"}, // returns at once where the lengths differ
 	}
-	// plainAfterAll are the functions that may compare: the loader's, which judge an operator's own file before anybody has
-	// sent anything.
+	// plainAfterAll are the functions that may compare: those that judge an operator's own file, before anybody has sent
+	// anything.
 	plainAfterAll = []string{"resolved", "isOwnName"}
 )
 
