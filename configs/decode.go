@@ -70,7 +70,11 @@ func (l *loader) mapping(n ast.Node, v reflect.Value, path string) {
 		l.bad(WrongType, path, "is "+kind(n)+", where keys with values are meant", "write key: value lines below it")
 		return
 	}
-	fields := l.rules.fields(v.Type())
+	l.members(pairs, l.rules.fields(v.Type()), v, path)
+}
+
+// members fills a struct by its fields.
+func (l *loader) members(pairs []*ast.MappingValueNode, fields []field, v reflect.Value, path string) {
 	seen := make(map[string]bool, len(pairs))
 	for _, pair := range pairs {
 		f, ok := l.key(pair, fields, seen, path)

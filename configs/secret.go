@@ -68,7 +68,8 @@ type ending struct {
 	NotAfter string          `yaml:"not_after" doc:"when it ends (RFC 3339); what is received later is not proved by it"`
 }
 
-// ending reads one. A key that it does not have is not shown: user: password, without quotes, is a mapping.
+// ending reads one. A key that it does not have is not shown: user: password, without quotes, is a mapping. What is public
+// without an end is public with one.
 func (l *loader) ending(n *ast.MappingNode, f field, path string) hookgate.Secret {
 	var e ending
 	for _, pair := range n.Values {
@@ -77,7 +78,12 @@ func (l *loader) ending(n *ast.MappingNode, f field, path string) hookgate.Secre
 			return hookgate.Secret{}
 		}
 	}
-	l.mapping(n, reflect.ValueOf(&e).Elem(), path)
+	v := reflect.ValueOf(&e).Elem()
+	fields := l.rules.fields(v.Type())
+	for i := range fields {
+		fields[i].public = f.public
+	}
+	l.members(n.Values, fields, v, path)
 	if !l.sound(path) {
 		return hookgate.Secret{}
 	}

@@ -114,6 +114,29 @@ func TestTokens_NeededKeys(t *testing.T) {
 	}
 }
 
+// TestAPublicKeyMayLieOpen, also with an end.
+func TestAPublicKeyMayLieOpen(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "key.pem"), []byte("-----BEGIN PUBLIC KEY-----\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(filepath.Join(dir, "key.pem"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for entry, want := range map[string]int{
+		"siq-signature, keys: [file:key.pem]":                                              0,
+		`siq-signature, keys: [{ref: file:key.pem, not_after: "2026-12-31T00:00:00Z"}]`:    0,
+		`hub-signature, secrets: [{ref: file:key.pem, not_after: "2026-12-31T00:00:00Z"}]`: 1,
+	} {
+		text := "sources:\n  - {name: chat, provider: salesiq, auth: [{scheme: " + entry + "}]}\ndestinations: [{name: one, type: stdout}]\n"
+		_, warnings, err := configs.Parse(filepath.Join(dir, "hookgate.yaml"), []byte(text), environment(variables()), rules())
+		if err != nil || len(warnings) != want || want == 1 && warnings[0].Rule != configs.SecretFileOpen {
+			t.Errorf("%s: %v, %v", entry, warnings, err)
+		}
+	}
+}
+
 // TestTokens_AKeyFileIsSecret: keys of senders are public and may lie open, those of the token endpoint may not.
 func TestTokens_AKeyFileIsSecret(t *testing.T) {
 	t.Parallel()
