@@ -3,6 +3,7 @@ package middleware
 import (
 	"context"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -85,8 +86,11 @@ func (b *Budget) bounded(key string) string {
 	return key
 }
 
-// block has all addresses of one party share a budget; any other key stands for itself.
+// block has all addresses of one party share a budget; any other key stands for itself, as an IPv4 address does.
 func block(key string) string {
+	if !strings.Contains(key, ":") {
+		return key
+	}
 	if addr, err := netip.ParseAddr(key); err == nil {
 		return hookgate.Party(addr)
 	}
