@@ -280,8 +280,7 @@ func (d *disk) image(t *testing.T, dir string, n int, chance float64, random *ra
 	}
 }
 
-// eventually polls until ok or ten seconds are over.
-// eventually waits for long: takeovers take seconds even where nothing else runs.
+// eventually polls until ok or a minute is over: takeovers take seconds even where nothing else runs.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	ticker := time.NewTicker(5 * time.Millisecond)
