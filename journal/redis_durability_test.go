@@ -190,21 +190,22 @@ func TestR09_RedisMonitor(t *testing.T) {
 		ready   string // what readiness says
 		told    string
 		refuses string // the hint with which events are refused
+		after   time.Duration
 		back    func(*redisServer)
 	}{
-		{"evicting policy", func(r *redisServer) { r.do("CONFIG", "SET", "maxmemory-policy", "allkeys-lru") }, "allkeys-lru", "allkeys-lru", "noeviction",
+		{"evicting policy", func(r *redisServer) { r.do("CONFIG", "SET", "maxmemory-policy", "allkeys-lru") }, "allkeys-lru", "allkeys-lru", "noeviction", 5 * time.Second,
 			func(r *redisServer) { r.do("CONFIG", "SET", "maxmemory-policy", "noeviction") }},
-		{"replica", func(r *redisServer) { r.do("REPLICAOF", "127.0.0.1", "1") }, "is a replica", "is a replica", "",
+		{"replica", func(r *redisServer) { r.do("REPLICAOF", "127.0.0.1", "1") }, "is a replica", "is a replica", "", 0,
 			func(r *redisServer) { r.do("REPLICAOF", "NO", "ONE") }},
-		{"killed", func(r *redisServer) { r.kill() }, "does not answer", "", "", func(r *redisServer) { r.restart() }},
+		{"killed", func(r *redisServer) { r.kill() }, "does not answer", "", "", 0, func(r *redisServer) { r.restart() }},
 		{"weaker after a restart", func(r *redisServer) {
 			r.kill()
 			r.args = append(r.args, "--appendfsync", "no")
 			r.restart()
-		}, "", "can lose the last half minute", "", func(*redisServer) {}},
-		{"memory short", func(r *redisServer) { r.do("CONFIG", "SET", "maxmemory", r.used()*100/78) }, "", "of its maxmemory", "",
+		}, "", "can lose the last half minute", "", 0, func(*redisServer) {}},
+		{"memory short", func(r *redisServer) { r.do("CONFIG", "SET", "maxmemory", r.used()*100/78) }, "", "of its maxmemory", "", 0,
 			func(r *redisServer) { r.do("CONFIG", "SET", "maxmemory", 0) }},
-		{"memory nearly out", func(r *redisServer) { r.do("CONFIG", "SET", "maxmemory", r.used()*100/92) }, "of its maxmemory", "of its maxmemory", "maxmemory",
+		{"memory nearly out", func(r *redisServer) { r.do("CONFIG", "SET", "maxmemory", r.used()*100/92) }, "of its maxmemory", "of its maxmemory", "maxmemory", 30 * time.Second,
 			func(r *redisServer) { r.do("CONFIG", "SET", "maxmemory", 0) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -226,7 +227,7 @@ func TestR09_RedisMonitor(t *testing.T) {
 			if c.refuses != "" {
 				req, events := request(start, part{id: "e"})
 				_, err := j.Accept(t.Context(), req, events)
-				if e := hookgate.AsError(err); err == nil || e.Code != hookgate.Unavailable || !strings.Contains(e.Hint, c.refuses) || e.RetryAfter == 0 || strings.Contains(e.Error(), "OOM") {
+				if e := hookgate.AsError(err); err == nil || e.Code != hookgate.Unavailable || !strings.Contains(e.Hint, c.refuses) || e.RetryAfter != c.after || strings.Contains(e.Error(), "OOM") {
 					t.Errorf("%v", err)
 				}
 			}
