@@ -3,8 +3,8 @@
 -- Every path writes, a duplicate's too: WAIT and WAITAOF cover what their own connection has written, and nothing else.
 --
 -- KEYS: log, epoch, quarantine, raw request; then of every event its marker (in the compact form its bucket) and its copies.
--- ARGV: the call, what the epoch's text begins with, the raw head, the raw body, the raw request's name; then of every event what it is, its
--- head, its payload where that is no part of the raw body, and the reason where it is quarantined.
+-- ARGV: the call, the raw head, the raw body, the raw request's name; then of every event what it is, its head, its payload
+-- where that is no part of the raw body, and the reason where it is quarantined.
 -- The answer has six bytes of every event: class and conflict in one, the sequence number in five.
 
 local received, token, again, alone, keep, compact, cut, rawTTL = struct.unpack('>I6c6BBBBI2I6', ARGV[1])
@@ -97,7 +97,7 @@ end
 local kept = false
 local function keepRaw()
   if not kept then
-    redis.call('HSET', KEYS[4], 'q', ARGV[3], 'b', ARGV[4])
+    redis.call('HSET', KEYS[4], 'q', ARGV[2], 'b', ARGV[3])
     if rawTTL > 0 then
       redis.call('PEXPIRE', KEYS[4], rawTTL)
     end
@@ -108,11 +108,11 @@ end
 local function append(key, head, data, off, len, reason)
   local fields
   if alone and data then
-    fields = {'r', received, 'h', head, 'q', ARGV[3], 'b', ARGV[4], 'd', data}
+    fields = {'r', received, 'h', head, 'q', ARGV[2], 'b', ARGV[3], 'd', data}
   elseif alone then
-    fields = {'r', received, 'h', head, 'q', ARGV[3], 'b', ARGV[4], 'o', off, 'l', len}
+    fields = {'r', received, 'h', head, 'q', ARGV[2], 'b', ARGV[3], 'o', off, 'l', len}
   else
-    fields = {'r', received, 'h', head, 'd', data, 'w', ARGV[5]}
+    fields = {'r', received, 'h', head, 'd', data, 'w', ARGV[4]}
   end
   if reason then
     fields[#fields + 1] = 'x'
@@ -129,7 +129,7 @@ end
 if keep == 2 then -- parts in other shards refer to it, new ones perhaps
   keepRaw()
 end
-local out, a = {}, 6
+local out, a = {}, 5
 for i = 1, (#KEYS - 4) / 2 do
   local key, copies = KEYS[2 * i + 3], KEYS[2 * i + 4]
   local id = string.sub(copies, cut)
@@ -199,7 +199,8 @@ for i = 1, (#KEYS - 4) / 2 do
     else
       seq = append(KEYS[1], head, data, off, len)
       if seq == 1 then
-        redis.call('SET', KEYS[2], ARGV[2] .. token, 'NX') -- another text each time that the journal is emptied
+        -- Another text each time that the journal is emptied. The word tells enter.lua that no destination was entered yet.
+        redis.call('SET', KEYS[2], 'accepted:' .. token, 'NX')
       end
     end
     mark(key, id, pack(seq, ends, digest, own, attempt, attempt, 1, with('', attempt)), ends)

@@ -73,10 +73,6 @@ type call struct {
 	err   error
 }
 
-// epochOfAccept begins the text of an epoch that an accepted event began. No destination had been entered then, so that
-// somebody has emptied the shard; enter.lua knows it by this.
-const epochOfAccept = "accepted:"
-
 // aboutAgain is the place of the flag in what a call tells the script first.
 const aboutAgain = 12
 
@@ -136,7 +132,7 @@ func (r *Redis) newCall(a *acceptance, s *Shard, at []int, raw rawPlace) *call {
 	in, names := a.in, r.intake.names[s.id]
 	alone := raw.name == ""
 	c := &call{of: a, shard: s, at: at, bytes: len(in.rawHead)}
-	c.args = make([]any, 2, 12+6*len(at))
+	c.args = make([]any, 2, 11+6*len(at))
 	c.args = append(c.args, 4+2*len(at), names.log, names.epoch, names.quarantine, names.raw+raw.name)
 	for _, i := range at {
 		id := in.records[i].key[timeLen:]
@@ -149,7 +145,7 @@ func (r *Redis) newCall(a *acceptance, s *Shard, at []int, raw rawPlace) *call {
 		c.args = append(c.args, marker, names.copies+string(id))
 	}
 	c.about = r.about(in.records[0].received, alone, raw.keep, len(names.copies)+1)
-	c.args = append(c.args, c.about, epochOfAccept)
+	c.args = append(c.args, c.about)
 	if alone || raw.keep > 0 {
 		c.args = append(c.args, in.rawHead, in.req.Body, raw.place)
 		c.bytes += len(in.req.Body)
