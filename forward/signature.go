@@ -73,8 +73,7 @@ func ed25519Key(text []byte) (ed25519.PrivateKey, bool) {
 	return key, err == nil && ok
 }
 
-// Sign makes the detached JWS of an envelope: header, two dots, signature. It costs about as much as a tenth of a
-// verification by RSA.
+// Sign makes the detached JWS of an envelope: header, two dots, signature. It costs about as much as a verification by RSA.
 func (s *Signer) Sign(envelope []byte) string {
 	input := make([]byte, 0, len(s.head)+base64.RawURLEncoding.EncodedLen(len(envelope)))
 	input = append(input, s.head...)
