@@ -68,11 +68,7 @@ func publish(ctx context.Context, d forward.Destination, l forward.Limits, batch
 
 func wantTrouble(t *testing.T, errs []error) {
 	t.Helper()
-	for _, err := range errs {
-		if !isTrouble(err) {
-			t.Errorf("%v is no trouble of the destination", err)
-		}
-	}
+	wantTroubleWith(t, errs, "")
 }
 
 // Wrong credentials are trouble of the whole destination, said so and without the secret.

@@ -318,6 +318,9 @@ func checkGapless(t *testing.T, batch []hookgate.Entry, errs []error) {
 
 func allConfirmed(t *testing.T, errs []error) {
 	t.Helper()
+	if len(errs) == 0 {
+		t.Fatal("no answer")
+	}
 	for i, err := range errs {
 		if err != nil {
 			t.Fatalf("%d: %v", i, err)

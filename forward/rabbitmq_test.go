@@ -369,6 +369,9 @@ func TestR08_RabbitMQBlackHole(t *testing.T) {
 
 func wantTroubleWith(t *testing.T, errs []error, words string) {
 	t.Helper()
+	if len(errs) == 0 {
+		t.Error("no answer")
+	}
 	for _, err := range errs {
 		if !isTrouble(err) || !strings.Contains(err.Error(), words) {
 			t.Errorf("%v, want trouble with %q", err, words)
