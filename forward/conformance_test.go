@@ -3,13 +3,16 @@ package forward_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -187,6 +190,7 @@ func idsOf(t *testing.T, envelopes [][]byte) []string {
 	return ids
 }
 
+// Every envelope arrives as it is made, and where a signature is wanted it is of exactly the rest.
 func TestConformanceEnvelopesArriveAsTheyAre(t *testing.T) {
 	t.Parallel()
 	eachType(t, func(t *testing.T, h *harness) {
@@ -194,15 +198,24 @@ func TestConformanceEnvelopesArriveAsTheyAre(t *testing.T) {
 		odd.Data = []byte{'"', 0xff, '"'}
 		xml := event(3, "c")
 		xml.ContentType, xml.Data = hookgate.XML, []byte("<Event>\n<a/></Event>")
-		wide := event(4, "d")
+		wide, signed := event(4, "d"), event(5, "e")
 		wide.Data = []byte("{\n \"a\": \"\\\\ \\\" x\"\n}")
-		batch := batchOf(event(1, "a"), odd, xml, wide)
-		allConfirmed(t, publish(t.Context(), open(t, h), forward.LimitsOf(h.settings.Type), batch))
+		signed.Data = wide.Data
+		limits := forward.LimitsOf(h.settings.Type)
+		allConfirmed(t, publish(t.Context(), open(t, h), limits, batchOf(event(1, "a"), odd, xml, wide)))
+		h.options.Sign = func(envelope []byte) string { return fmt.Sprintf("%x", sha256.Sum256(envelope)) }
+		allConfirmed(t, publish(t.Context(), open(t, h), limits, batchOf(signed)))
 		held := h.held(t)
-		if len(held) != 4 {
+		if len(held) != 5 {
 			t.Fatalf("%d arrived", len(held))
 		}
-		for i, e := range []*hookgate.Event{event(1, "a"), odd, xml, wide} {
+		head, rest, _ := bytes.Cut(held[4], []byte(`,"signature":"`))
+		signature, tail, _ := bytes.Cut(rest, []byte{'"'})
+		held[4] = slices.Concat(head, tail)
+		if want := h.options.Sign(held[4]); string(signature) != want {
+			t.Errorf("the signature is %q, want %q", signature, want)
+		}
+		for i, e := range []*hookgate.Event{event(1, "a"), odd, xml, wide, signed} {
 			var want bytes.Buffer
 			if err := json.Compact(&want, e.AppendEnvelope(nil)); err != nil {
 				t.Fatal(err)
