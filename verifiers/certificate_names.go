@@ -64,8 +64,8 @@ func commonName(own *x509.Certificate) string {
 	return own.Subject.CommonName
 }
 
-// namesOf lists the names of a certificate whose authority has been found good, for the operator.
-func namesOf(own *x509.Certificate) string {
+// allNames are the names of a certificate by which it can be listed.
+func allNames(own *x509.Certificate) []string {
 	names := slices.Concat(own.DNSNames, own.EmailAddresses)
 	for _, u := range own.URIs {
 		names = append(names, u.String())
@@ -73,6 +73,12 @@ func namesOf(own *x509.Certificate) string {
 	if len(names) == 0 && commonName(own) != "" {
 		names = []string{commonName(own)}
 	}
+	return names
+}
+
+// namesOf lists the names of a certificate whose authority has been found good, for the operator.
+func namesOf(own *x509.Certificate) string {
+	names := allNames(own)
 	if len(names) == 0 {
 		return "no name"
 	}

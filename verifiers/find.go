@@ -15,7 +15,9 @@ import (
 // Search is what is known of a captured delivery whose scheme is not.
 type Search struct {
 	Request *hookgate.Request
-	Secret  hookgate.Secret // the shared secret, token, user:password or public key
+	// Secret is the shared secret, token, user:password or public key; for a sender that shows a certificate that of its
+	// authority, its own, or the fingerprint of its own.
+	Secret hookgate.Secret
 	// PublicURLs are the addresses that the provider may have been given, without the target.
 	PublicURLs []string
 	Known      []hookgate.Declaration // declarations to try before others are made up
@@ -44,6 +46,12 @@ func Find(s Search) []Found {
 	for _, entry := range f.own() {
 		if at, ok := f.verifies(entry, times); ok {
 			found = append(found, Found{entry, at})
+		}
+	}
+	for _, entry := range f.certified() {
+		if at, ok := f.verifies(entry, times[:1]); ok { // as of the receipt: nothing in the request says when else
+			found = append(found, Found{entry, at})
+			break
 		}
 	}
 	for i := range s.Known {
@@ -135,7 +143,6 @@ func (f *finder) own() (entries []hookgate.AuthSettings) {
 	for _, scheme := range []string{"siq-signature", "bearer"} {
 		add(hookgate.AuthSettings{Scheme: scheme, Keys: f.secrets()})
 	}
-	add(hookgate.AuthSettings{Scheme: "client-certificate", CA: f.secrets()})
 	return entries
 }
 

@@ -35,12 +35,12 @@ func capture(t *testing.T, entry hookgate.AuthSettings, private hookgate.Secret)
 func TestFindOwnSchemes(t *testing.T) {
 	t.Parallel()
 	for scheme, f := range fixtures(t) {
-		if scheme == "none" || scheme == "hmac" || scheme == "client-certificate" { // nothing to find; by declaration; no header
+		if scheme == "none" || scheme == "hmac" { // nothing to find; by declaration
 			continue
 		}
 		t.Run(scheme, func(t *testing.T) {
 			t.Parallel()
-			secrets := slices.Concat(f.one.Secrets, f.one.Keys, f.one.Users)
+			secrets := slices.Concat(f.one.Secrets, f.one.Keys, f.one.Users, f.one.CA)
 			s := verifiers.Search{
 				Request: capture(t, f.one, f.privateOne), Secret: secrets[0], Now: receipt.Add(time.Hour),
 				PublicURLs: []string{"https://elsewhere.example.com", "https://hooks.example.com"},
@@ -56,7 +56,7 @@ func TestFindOwnSchemes(t *testing.T) {
 			if _, err := scheme.Verify(s.Request, found[0].At); err != nil {
 				t.Errorf("what was found does not verify: %v", err)
 			}
-			s.Secret = slices.Concat(f.two.Secrets, f.two.Keys, f.two.Users)[0]
+			s.Secret = slices.Concat(f.two.Secrets, f.two.Keys, f.two.Users, f.two.CA)[0]
 			if found := verifiers.Find(s); len(found) > 0 {
 				t.Errorf("found with another secret: %+v", found)
 			}
