@@ -2,19 +2,26 @@ package main
 
 import (
 	"bytes"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/hookgate/hookgate"
 	"github.com/hookgate/hookgate/admin"
+	"github.com/hookgate/hookgate/middleware"
 )
 
-// maxCapture bounds the file of a captured request, in bytes.
-const maxCapture = 16 << 20
+// The bounds of a captured request: the bytes of its file, and the headers in which a certificate is looked for.
+const (
+	maxCapture = 16 << 20
+	maxPassed  = 4
+)
 
 // readCapture reads a captured request from a file: as it went over the wire in HTTP/1, a request line, headers, an empty line
 // and the raw body; or the JSON of hookgate failed show --json. The lines before the body may end with CR LF or LF.
@@ -82,4 +89,25 @@ func sent(req *hookgate.Request) (urls []string) {
 		urls = append(urls, "https://"+host, "http://"+host)
 	}
 	return urls
+}
+
+// passed is a header in which a proxy may have passed the sender's certificate on.
+type passed struct {
+	header       string
+	certificates []*x509.Certificate
+	wrong        error // why the gateway reads none of it
+}
+
+// passedOn gives the headers that hold certificates in a form which the gateway takes from a proxy (see
+// middleware.CertificatesFrom), and those whose names only speak of one.
+func passedOn(header http.Header) (readable, unreadable []passed) {
+	for _, name := range slices.Sorted(maps.Keys(header)) {
+		switch certificates, err := middleware.CertificatesFrom(header, name); {
+		case len(certificates) > 0 && len(readable) < maxPassed:
+			readable = append(readable, passed{header: name, certificates: certificates})
+		case err != nil && strings.Contains(strings.ToLower(name), "cert") && len(unreadable) < maxPassed:
+			unreadable = append(unreadable, passed{header: name, wrong: err})
+		}
+	}
+	return readable, unreadable
 }

@@ -22,9 +22,10 @@ import (
 // findVerifierCommand searches for the way in which a delivery was signed.
 type findVerifierCommand struct {
 	Request   string   `required:"" placeholder:"FILE" help:"The captured request: a request line, headers, an empty line, and the raw body; or what hookgate failed show --json prints."`
-	Secret    string   `required:"" placeholder:"REF" help:"What the provider signs with, as env:NAME or file:PATH: its secret, token, user:password, or public key."`
+	Secret    string   `required:"" placeholder:"REF" help:"What the provider signs with, as env:NAME or file:PATH: its secret, token, user:password, or public key. For a client certificate that a proxy passes on in a header: the certificate of its authority, or the sender's own, or its SHA-256 fingerprint."`
 	PublicURL []string `name:"public-url" placeholder:"URL" help:"What the provider calls, without the path of the request; where the URL may be signed. The request's Host is tried, too."`
-	At        string   `placeholder:"TIME" help:"When it was received (RFC 3339), where a token in it has long ended."`
+	At        string   `placeholder:"TIME" help:"When it was received (RFC 3339), where a token or a certificate in it has long ended."`
+	Proxy     []string `placeholder:"ADDRESS" default:"127.0.0.1" help:"Your own proxy, an address or a network, where it passes the sender's certificate on; 127.0.0.1 unless given."`
 	JSON      bool     `name:"json" help:"For scripts: a JSON object a line."`
 }
 
@@ -35,7 +36,12 @@ func (findVerifierCommand) Help() string {
 
 It tries the gateway's own schemes, the declarations that are shipped, and then every HMAC that a declaration can describe:
 header, algorithm, encoding, key, and the text that is signed. What verifies is printed as configuration. Where it is a new
-declaration, it comes with vectors, signed anew with a secret that is made up, so that yours is in none of them.`
+declaration, it comes with vectors, signed anew with a secret that is made up, so that yours is in none of them.
+
+A client certificate is looked for in every header that the gateway could take it from. Because anybody can write a header, it is
+found only by what you give as --secret, and the configuration believes it only of your proxy:
+
+    hookgate find-verifier --request captured.http --secret file:senders-ca.pem --proxy 10.0.0.7`
 }
 
 // Run prints what verifies. The exit code is 1 if nothing does.
@@ -45,6 +51,9 @@ func (c findVerifierCommand) Run(m *Main) error {
 		return err
 	}
 	secret, warnings, err := configs.Resolve("--secret", c.Secret, m.Env)
+	if holdsCertificates(secret) {
+		warnings = nil // that others may read its file
+	}
 	for _, w := range warnings {
 		fmt.Fprintln(m.Stderr, "warning:", w)
 	}
@@ -56,19 +65,26 @@ func (c findVerifierCommand) Run(m *Main) error {
 			return exitError{exitUsage, fmt.Errorf("--at is a time such as 2026-11-22T10:00:00Z")}
 		}
 	}
+	if err := checkProxies(c.Proxy); err != nil {
+		return exitError{exitUsage, err}
+	}
 	known, err := shippedDeclarations()
 	if err != nil {
 		return err
 	}
 	urls := append(slices.Clone(c.PublicURL), sent(req)...)
 	delete(req.Header, "Host") // a server has it elsewhere
-	found := verifiers.Find(verifiers.Search{Request: req, Secret: secret, PublicURLs: urls, Known: known, Now: req.ReceivedAt})
+	shown, unreadable := passedOn(req.Header)
+	found, header := findShown(verifiers.Search{Request: req, Secret: secret, PublicURLs: urls, Known: known, Now: req.ReceivedAt}, shown)
 	if len(found) == 0 {
 		fmt.Fprintln(m.Stderr, "nothing that was tried verifies; see that the body is the raw one, byte for byte, that no header is missing, and that the secret is the right one")
+		for _, line := range whyNoCertificate(req, secret, shown, unreadable) {
+			fmt.Fprintln(m.Stderr, printable(line))
+		}
 		return errSaid
 	}
 	for _, f := range found {
-		text, err := c.describe(f, req)
+		text, err := c.describe(f, req, header, shown)
 		if err != nil {
 			return err
 		}
@@ -85,22 +101,22 @@ func (c findVerifierCommand) Run(m *Main) error {
 	return nil
 }
 
-// describe writes what was found as configuration.
-func (c findVerifierCommand) describe(f verifiers.Found, req *hookgate.Request) (string, error) {
+// describe writes what was found as configuration; header is the one of those that hold certificates whose were judged.
+func (c findVerifierCommand) describe(f verifiers.Found, req *hookgate.Request, header string, shown []passed) (string, error) {
 	var b strings.Builder
+	if f.Entry.Scheme == "client-certificate" {
+		c.believe(&b, header, shown)
+	}
 	if f.Entry.PublicURL != "" {
 		fmt.Fprintf(&b, "public_url: %s\n", f.Entry.PublicURL)
 	}
-	option := "secrets"
-	switch {
-	case len(f.Entry.Keys) > 0:
-		option = "keys"
-	case len(f.Entry.Users) > 0:
-		option = "users"
-	case len(f.Entry.CA) > 0:
-		option = "ca"
+	entry := "{scheme: " + f.Entry.Scheme
+	for option, secrets := range map[string][]hookgate.Secret{"secrets": f.Entry.Secrets, "keys": f.Entry.Keys, "users": f.Entry.Users, "ca": f.Entry.CA} {
+		if len(secrets) > 0 {
+			entry += fmt.Sprintf(", %s: [%s]", option, c.Secret)
+		}
 	}
-	entry := fmt.Sprintf("{scheme: %s, %s: [%s]", f.Entry.Scheme, option, c.Secret)
+	entry += listed("names", f.Entry.Names) + listed("fingerprints", f.Entry.Fingerprints)
 	if f.Entry.Encoding != "" && f.Entry.Encoding != "hex" {
 		entry += ", encoding: " + f.Entry.Encoding
 	}

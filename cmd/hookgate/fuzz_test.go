@@ -12,7 +12,7 @@ import (
 func FuzzCapture(f *testing.F) {
 	for _, seed := range []string{
 		"POST /hooks/care HTTP/1.1\r\nHost: a\r\nX-Hub-Signature: sha256=00\r\n\r\n{}", "POST /a\nA:b\n\n", "POST /", "POST / HTTP/1.1\n\n", "\n", "GET x\n\n", "POST /a HTTP/1.1\nA b: c\n\n",
-		"POST /a HTTP/1.1\n: c\n\n", "POST /a HTTP/1.1\nA: b\n folded\n\nx", "POST /a HTTP/1.1\r\nA: \xff\x00\r\n\r\n\r\n", `{"method":"POST","target":"/a","header":{"A":["b"]},"body_base64":"e30="}`, `{"method":"POST","header":null}`, "{",
+		"POST /a HTTP/1.1\n: c\n\n", "POST /a HTTP/1.1\nA: b\n folded\n\nx", "POST /a HTTP/1.1\nClient-Cert: ::\nX-Cert: -----BEGIN%20CERTIFICATE-----\n\n", "POST /a HTTP/1.1\r\nA: \xff\x00\r\n\r\n\r\n", `{"method":"POST","target":"/a","header":{"A":["b"]},"body_base64":"e30="}`, `{"method":"POST","header":null}`, "{",
 	} {
 		f.Add([]byte(seed))
 	}
@@ -37,6 +37,15 @@ func FuzzCapture(f *testing.F) {
 			if name == "" || strings.ContainsAny(name, " \t:") {
 				t.Errorf("%q has the header %q", data, name)
 			}
+		}
+		readable, unreadable := passedOn(req.Header)
+		for _, p := range readable {
+			if len(p.certificates) == 0 {
+				t.Errorf("%q holds no certificate in %q", data, p.header)
+			}
+		}
+		if len(readable) > maxPassed || len(unreadable) > maxPassed {
+			t.Errorf("%q is looked at in %d and %d headers", data, len(readable), len(unreadable))
 		}
 	})
 }
