@@ -102,8 +102,8 @@ func slope(all []holds, value func(holds) float64) float64 {
 	return (n*sxy - sx*sy) / (n*sxx - sx*sx)
 }
 
-// TestR20_Soak: a steady load. Every event is answered 200 and delivered once; when it ends, no more goroutines
-// and files are left than in its first half. HOOKGATE_TEST_LONG=1 makes it two hours at 1,000 a second, another length there makes it as long as that; then the
+// TestR20_Soak: a steady load. Every event is answered 200 and delivered once; when it ends, goroutines and files
+// are back but for what the pools of connections keep. HOOKGATE_TEST_LONG=1 makes it two hours at 1,000 a second, another length there makes it as long as that; then the
 // memory and the disk must be flat as well, once retention has begun to take away what is older than ten minutes.
 func TestR20_Soak(t *testing.T) {
 	t.Parallel()
@@ -126,6 +126,7 @@ func TestR20_Soak(t *testing.T) {
 	c := startChild(t, config)
 
 	begin := time.Now()
+	idle := look(t, admin, begin)
 	var all []holds
 	var watching sync.WaitGroup
 	stop := make(chan struct{})
@@ -169,13 +170,9 @@ func TestR20_Soak(t *testing.T) {
 	}
 	t.Logf("%d sent, %d answered 200, p99 %.1f ms", s.sent, s.statuses[http.StatusOK], millis(s.took[len(s.took)*99/100]))
 	p.s.client.CloseIdleConnections()
-	var most holds // of the first half, under load
-	for _, h := range all[:len(all)/2] {
-		most.goroutines, most.files = max(most.goroutines, h.goroutines), max(most.files, h.files)
-	}
 	eventually(t, "goroutines and files are given back", func() (bool, string) {
-		last := look(t, admin, begin)
-		return last.goroutines <= most.goroutines && last.files <= most.files, fmt.Sprintf("%+v, after at most %+v", last, most)
+		last := look(t, admin, begin) // the pools keep some connections
+		return last.goroutines <= idle.goroutines+64 && last.files <= idle.files+64, fmt.Sprintf("%+v, before %+v", last, idle)
 	})
 	if !judged {
 		return
