@@ -40,10 +40,12 @@ func (c deadLettersListCommand) Run(ctx context.Context, m *Main) error {
 	if c.Limit < 1 || c.After < 0 {
 		return exitError{exitUsage, errors.New("--limit is 1 or more, --after 0 or more")}
 	}
-	t := newTable(m.Stdout)
-	found := 0
-	for after, more := c.After, true; more && found < c.Limit; {
-		most := min(c.Limit-found, letterPage)
+	lines := newList(m, c.JSON, func(d admin.DeadLetter) []string {
+		s := summarise(d.Event)
+		return []string{strconv.FormatInt(d.Seq, 10), when(s.Received), s.ID, s.Type, strconv.Itoa(d.Attempts), d.Error}
+	}, "seq", "received", "id", "type", "attempts", "error")
+	for after, more := c.After, true; more && lines.found < c.Limit; {
+		most := min(c.Limit-lines.found, letterPage)
 		var page struct {
 			Letters []json.RawMessage `json:"dead_letters"`
 		}
@@ -51,29 +53,13 @@ func (c deadLettersListCommand) Run(ctx context.Context, m *Main) error {
 		if err := client.call(ctx, http.MethodGet, path, nil, &page); err != nil {
 			return err
 		}
-		more = len(page.Letters) == most
-		for _, line := range page.Letters {
-			var d admin.DeadLetter
-			if err := json.Unmarshal(line, &d); err != nil {
-				return err
-			}
-			found++
-			after = d.Seq
-			if c.JSON {
-				fmt.Fprintln(m.Stdout, string(line))
-				continue
-			}
-			if found == 1 {
-				t.row("seq", "received", "id", "type", "attempts", "error")
-			}
-			s := summarise(d.Event)
-			t.row(strconv.FormatInt(d.Seq, 10), when(s.Received), s.ID, s.Type, strconv.Itoa(d.Attempts), d.Error)
+		last, err := lines.write(page.Letters)
+		if err != nil {
+			return err
 		}
+		after, more = last.Seq, len(page.Letters) == most
 	}
-	if found == 0 && !c.JSON {
-		fmt.Fprintln(m.Stderr, "no dead letters of "+c.Destination)
-	}
-	return t.end()
+	return lines.end("no dead letters of " + c.Destination)
 }
 
 type deadLettersReplayCommand struct {

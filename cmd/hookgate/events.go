@@ -84,58 +84,31 @@ func (c eventsListCommand) Run(ctx context.Context, m *Main) error {
 	if c.Data {
 		query.Set("data", "true")
 	}
-	lines := newEventLines(m, c.JSON)
+	lines := newEventList(m, c.JSON)
 	for left, more := c.Limit, true; more && left > 0; {
 		var list admin.EventList
 		query.Set("limit", strconv.Itoa(min(left, 500)))
 		if err := client.call(ctx, http.MethodGet, "/v1/events?"+query.Encode(), nil, &list); err != nil {
 			return err
 		}
-		if err := lines.write(list.Events); err != nil {
+		if _, err := lines.write(list.Events); err != nil {
+			return err
+		}
+		if err := lines.table.end(); err != nil { // a rare selection takes its time, and people see what there is
 			return err
 		}
 		left, more = left-len(list.Events), list.More
 		query.Set("before", list.Next)
 	}
-	return lines.end()
+	return lines.end("no event fits")
 }
 
-// eventLines writes events as they come.
-type eventLines struct {
-	m     *Main
-	json  bool
-	table table
-	found int
-}
-
-func newEventLines(m *Main, asJSON bool) *eventLines {
-	return &eventLines{m: m, json: asJSON, table: newTable(m.Stdout)}
-}
-
-func (l *eventLines) write(envelopes []json.RawMessage) error {
-	for _, e := range envelopes {
-		l.found++
-		if l.json {
-			if _, err := fmt.Fprintln(l.m.Stdout, string(e)); err != nil {
-				return err
-			}
-			continue
-		}
-		if l.found == 1 {
-			l.table.row("received", "id", "source", "type", "subject")
-		}
-		s := summarise(e)
-		l.table.row(when(s.Received), s.ID, s.Source, s.Type, s.Subject)
-	}
-	return l.table.end()
-}
-
-// end tells people, but not a script, that there was nothing.
-func (l *eventLines) end() error {
-	if l.found == 0 && !l.json {
-		fmt.Fprintln(l.m.Stderr, "no event fits")
-	}
-	return nil
+// newEventList is a list of envelopes. What cannot be read of one stays empty in its row.
+func newEventList(m *Main, asJSON bool) *list[json.RawMessage] {
+	return newList(m, asJSON, func(envelope json.RawMessage) []string {
+		s := summarise(envelope)
+		return []string{when(s.Received), s.ID, s.Source, s.Type, s.Subject}
+	}, "received", "id", "source", "type", "subject")
 }
 
 type eventsShowCommand struct {

@@ -46,25 +46,13 @@ func (c failedListCommand) Run(ctx context.Context, m *Main) error {
 	if err := client.call(ctx, http.MethodGet, "/v1/failed?source="+url.QueryEscape(c.Source), nil, &page); err != nil {
 		return err
 	}
-	if c.JSON {
-		for _, line := range page.Failed {
-			fmt.Fprintln(m.Stdout, string(line))
-		}
-		return nil
+	lines := newList(m, c.JSON, func(d admin.FailedDelivery) []string {
+		return []string{d.ID, when(d.Received), d.Source, d.Reason, d.Diagnosis, d.Finding}
+	}, "id", "received", "source", "reason", "diagnosis", "finding")
+	if _, err := lines.write(page.Failed); err != nil {
+		return err
 	}
-	if len(page.Failed) == 0 {
-		fmt.Fprintln(m.Stderr, "no failed delivery is kept; a source keeps them with quarantine_failed: 10/m")
-		return nil
-	}
-	t := newTable(m.Stdout, "id", "received", "source", "reason", "diagnosis", "finding")
-	for _, line := range page.Failed {
-		var d admin.FailedDelivery
-		if err := json.Unmarshal(line, &d); err != nil {
-			return err
-		}
-		t.row(d.ID, when(d.Received), d.Source, d.Reason, d.Diagnosis, d.Finding)
-	}
-	return t.end()
+	return lines.end("no failed delivery is kept; a source keeps them with quarantine_failed: 10/m")
 }
 
 type failedShowCommand struct {

@@ -143,8 +143,13 @@ func printReplay(m *Main, r *admin.Replay, asJSON bool) error {
 	if err := t.end(); err != nil || !r.DryRun {
 		return err
 	}
-	if len(r.First) > 0 {
-		fmt.Fprintf(m.Stdout, "\nNothing was sent. The first %d of them:\n\n", len(r.First))
+	if len(r.First) == 0 {
+		return nil
 	}
-	return newEventLines(m, false).write(r.First)
+	fmt.Fprintf(m.Stdout, "\nNothing was sent. The first %d of them:\n\n", len(r.First))
+	first := newEventList(m, false)
+	if _, err := first.write(r.First); err != nil {
+		return err
+	}
+	return first.table.end()
 }

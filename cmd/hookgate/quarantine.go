@@ -38,49 +38,31 @@ func (c quarantineListCommand) Run(ctx context.Context, m *Main) error {
 	if c.Limit < 1 || c.Before < 0 {
 		return exitError{exitUsage, errors.New("--limit is 1 or more, --before 0 or more")}
 	}
-	t := newTable(m.Stdout)
-	found := 0
-	for before, more := c.Before, true; more && found < c.Limit; {
-		most := min(c.Limit-found, letterPage)
-		lines, parts, err := client.quarantined(ctx, before, most)
+	lines := newList(m, c.JSON, func(q admin.QuarantinedPart) []string {
+		return []string{strconv.FormatInt(q.Seq, 10), when(q.Received), q.Source, q.Provider, q.Verified, strconv.Itoa(len(q.Part)), q.Reason}
+	}, "seq", "received", "source", "provider", "verifiedby", "bytes", "reason")
+	for before, more := c.Before, true; more && lines.found < c.Limit; {
+		most := min(c.Limit-lines.found, letterPage)
+		parts, err := client.quarantined(ctx, before, most)
 		if err != nil {
 			return err
 		}
-		more = len(parts) == most
-		for i, q := range parts {
-			found++
-			before = q.Seq
-			if c.JSON {
-				fmt.Fprintln(m.Stdout, string(lines[i]))
-				continue
-			}
-			if found == 1 {
-				t.row("seq", "received", "source", "provider", "verifiedby", "bytes", "reason")
-			}
-			t.row(strconv.FormatInt(q.Seq, 10), when(q.Received), q.Source, q.Provider, q.Verified, strconv.Itoa(len(q.Part)), q.Reason)
+		last, err := lines.write(parts)
+		if err != nil {
+			return err
 		}
+		before, more = last.Seq, len(parts) == most
 	}
-	if found == 0 && !c.JSON {
-		fmt.Fprintln(m.Stderr, "nothing in quarantine")
-	}
-	return t.end()
+	return lines.end("nothing in quarantine")
 }
 
-// quarantined reads a part of the list, as it was sent and as it is understood.
-func (c *adminClient) quarantined(ctx context.Context, before int64, limit int) ([]json.RawMessage, []admin.QuarantinedPart, error) {
+// quarantined reads a part of the list.
+func (c *adminClient) quarantined(ctx context.Context, before int64, limit int) ([]json.RawMessage, error) {
 	var page struct {
 		Quarantined []json.RawMessage `json:"quarantined"`
 	}
-	if err := c.call(ctx, http.MethodGet, fmt.Sprintf("/v1/quarantine?before=%d&limit=%d", before, limit), nil, &page); err != nil {
-		return nil, nil, err
-	}
-	parts := make([]admin.QuarantinedPart, len(page.Quarantined))
-	for i, line := range page.Quarantined {
-		if err := json.Unmarshal(line, &parts[i]); err != nil {
-			return nil, nil, err
-		}
-	}
-	return page.Quarantined, parts, nil
+	err := c.call(ctx, http.MethodGet, fmt.Sprintf("/v1/quarantine?before=%d&limit=%d", before, limit), nil, &page)
+	return page.Quarantined, err
 }
 
 type quarantineShowCommand struct {
@@ -100,18 +82,23 @@ func (c quarantineShowCommand) Run(ctx context.Context, m *Main) error {
 	if err != nil {
 		return err
 	}
-	lines, parts, err := client.quarantined(ctx, c.Seq+1, 1)
+	parts, err := client.quarantined(ctx, c.Seq+1, 1)
 	if err != nil {
 		return err
 	}
-	if len(parts) == 0 || parts[0].Seq != c.Seq {
+	var q admin.QuarantinedPart
+	if len(parts) > 0 {
+		if err := json.Unmarshal(parts[0], &q); err != nil {
+			return err
+		}
+	}
+	if len(parts) == 0 || q.Seq != c.Seq {
 		return fmt.Errorf("there is no %d in quarantine; hookgate quarantine list shows what there is", c.Seq)
 	}
 	if c.JSON {
-		_, err := fmt.Fprintln(m.Stdout, string(lines[0]))
+		_, err := fmt.Fprintln(m.Stdout, string(parts[0]))
 		return err
 	}
-	q := parts[0]
 	t := newTable(m.Stdout)
 	t.row("seq", strconv.FormatInt(q.Seq, 10))
 	t.row("received", when(q.Received))

@@ -15,13 +15,7 @@ import (
 // table writes rows in columns as wide as they need to be.
 type table struct{ w *tabwriter.Writer }
 
-func newTable(w io.Writer, head ...string) table {
-	t := table{tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
-	if len(head) > 0 {
-		t.row(head...)
-	}
-	return t
-}
+func newTable(w io.Writer) table { return table{tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)} }
 
 func (t table) row(cells ...string) {
 	for i, c := range cells {
