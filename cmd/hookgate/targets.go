@@ -177,62 +177,6 @@ func (t *targets) start(s hookgate.DestinationSettings) error {
 	return nil
 }
 
-// forward lets a destination follow a part.
-func (t *targets) forward(r *target, p held) {
-	f := forward.NewForwarder(r.settings, r.destination, p.log, p.ledger,
-		forward.WithObserver(r.states.observer(p.id)), forward.WithShards(t.journals.shards))
-	r.forwarders[p.id] = follow(p, r.settings.Name, f, t.log)
-}
-
-// take begins to forward a part of the journal, and gives what ends it.
-func (t *targets) take(p held) (giveUp func()) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.held[p.id] = p
-	for _, r := range t.running {
-		if !r.ending {
-			t.forward(r, p)
-		}
-	}
-	return func() { t.giveUp(p.id) }
-}
-
-// giveUp ends the forwarders of a part side by side. Others go on meanwhile.
-func (t *targets) giveUp(part int) {
-	t.mu.Lock()
-	delete(t.held, part)
-	var ending []*forwarding
-	for _, r := range t.running {
-		if f, ok := r.forwarders[part]; ok {
-			f.cancel()
-			ending = append(ending, f)
-		}
-	}
-	t.mu.Unlock()
-	for _, f := range ending {
-		<-f.done
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, r := range t.running {
-		r.retire(part)
-	}
-}
-
-// retire keeps what a forwarder that has ended counted: a counter never goes back.
-func (r *target) retire(part int) {
-	f, ok := r.forwarders[part]
-	if !ok {
-		return
-	}
-	s := f.forwarder.Stats()
-	r.past.Delivered += s.Delivered
-	r.past.Failed += s.Failed
-	r.past.Dead += s.Dead
-	r.states.forget(part)
-	delete(r.forwarders, part)
-}
-
 // stop ends all of them side by side, within ctx: a reader of standard output that has stopped reading cannot be made to.
 func (t *targets) stop(ctx context.Context) error {
 	t.mu.Lock()
