@@ -89,12 +89,15 @@ destinations:
 		post("/hooks/campaigns?user=smartech&password="+password, form, "X-A: 1"),
 	}
 	for _, request := range requests {
-		// One at a time, and seen before the next, for explanations are bounded in number.
+		// One at a time, for the queue of explanations is short.
 		kept := r.kept(t, operator)
 		if resp := r.send(t, request); resp.StatusCode != http.StatusUnauthorized {
 			t.Fatalf("%d to %q", resp.StatusCode, request)
 		}
-		eventually(t, "it is kept", func() (bool, string) { now := r.kept(t, operator); return len(now) > len(kept), fmt.Sprint(len(now)) })
+		eventually(t, "it is kept and explained", func() (bool, string) {
+			now := r.kept(t, operator)
+			return len(now) > len(kept) && now[0].Diagnosis != "", fmt.Sprint(len(now))
+		})
 	}
 	if resp := r.send(t, post("/hooks/care", body, good, "X-Api-Key: "+stranger, "X-Auth-Token: "+stranger, "X-Vault-Token: "+stranger)); resp.StatusCode != http.StatusOK {
 		t.Fatalf("the good one: %d", resp.StatusCode)
