@@ -20,7 +20,13 @@ type operated struct {
 
 func operate(t *testing.T, destinations string) operated {
 	t.Helper()
-	config := strings.Replace(scenario(filepath.Join(t.TempDir(), "j.db"), destinations), `admin: {listen: "127.0.0.1:0"}`, `admin: {listen: "127.0.0.1:0", token: env:ADMIN}`, 1)
+	return operating(t, scenario(filepath.Join(t.TempDir(), "j.db"), destinations))
+}
+
+// operating is operate for a whole configuration of scenario.
+func operating(t *testing.T, config string) operated {
+	t.Helper()
+	config = strings.Replace(config, `admin: {listen: "127.0.0.1:0"}`, `admin: {listen: "127.0.0.1:0", token: env:ADMIN}`, 1)
 	r := serve(t, config, func(m *Main) {
 		m.Env = func(name string) (string, bool) {
 			if name == "ADMIN" {

@@ -125,15 +125,7 @@ func TestFailedIsBounded(t *testing.T) {
 	dir := t.TempDir()
 	config := scenario(filepath.Join(dir, "journal.db"), "  - {name: out, type: stdout}\n")
 	config = strings.Replace(config, "auth: [{scheme: hub", "quarantine_failed: 2/h\n    auth: [{scheme: hub", 1)
-	config = strings.Replace(config, `admin: {listen: "127.0.0.1:0"}`, `admin: {listen: "127.0.0.1:0", token: env:ADMIN}`, 1)
-	r := serve(t, config, func(m *Main) {
-		m.Env = func(name string) (string, bool) {
-			if name == "ADMIN" {
-				return adminToken, true
-			}
-			return scenarioEnv(name)
-		}
-	})
+	r := operating(t, config)
 	s := newSender(t, r.Hooks)
 	for n := range 30 {
 		s.post(t.Context(), "/hooks/care", caseBody(n, 10), "sha256="+strings.Repeat("0", 64))

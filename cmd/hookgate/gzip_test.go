@@ -14,21 +14,6 @@ import (
 	"testing"
 )
 
-// operating is operate for a whole configuration of scenario.
-func operating(t *testing.T, config string) operated {
-	t.Helper()
-	config = strings.Replace(config, `admin: {listen: "127.0.0.1:0"}`, `admin: {listen: "127.0.0.1:0", token: env:ADMIN}`, 1)
-	r := serve(t, config, func(m *Main) {
-		m.Env = func(name string) (string, bool) {
-			if name == "ADMIN" {
-				return adminToken, true
-			}
-			return scenarioEnv(name)
-		}
-	})
-	return operated{r, []string{"--admin", "http://" + r.Admin, "--token", secretFile(t, adminToken)}}
-}
-
 // zipping is a running program whose source care takes gzip, as does soap.
 func zipping(t *testing.T, out string) operated {
 	t.Helper()

@@ -73,16 +73,8 @@ func TestL01_EveryLineIsOneObject(t *testing.T) {
 	t.Cleanup(evil.Close)
 	dir := t.TempDir()
 	config := strings.Replace(scenario(filepath.Join(dir, "j.db"), fmt.Sprintf("  - {name: evil, type: http, url: %q, retry: {attempts: 1}}\n", evil.URL)),
-		`admin: {listen: "127.0.0.1:0"}`, `admin: {listen: "127.0.0.1:0", token: env:ADMIN}`, 1)
-	config = strings.Replace(config, "auth: [{scheme: hub", "quarantine_failed: 100/h\n    auth: [{scheme: hub", 1) + "log: {level: debug}\n"
-	r := serve(t, config, func(m *Main) {
-		m.Env = func(name string) (string, bool) {
-			if name == "ADMIN" {
-				return adminToken, true
-			}
-			return scenarioEnv(name)
-		}
-	})
+		"auth: [{scheme: hub", "quarantine_failed: 100/h\n    auth: [{scheme: hub", 1) + "log: {level: debug}\n"
+	r := operating(t, config)
 	quoted := func(s string) string { b, _ := json.Marshal(s); return string(b) }
 	body := caseBody(1, 1)
 	for _, b := range []string{

@@ -42,14 +42,7 @@ func TestA02_ForeignPagesAreTurnedAway(t *testing.T) {
 	config := strings.Replace(scenario(filepath.Join(dir, "j.db"), fileAt(filepath.Join(dir, "e"))),
 		`admin: {listen: "127.0.0.1:0"}`, `admin: {listen: "127.0.0.1:0", token: env:ADMIN, hosts: [Hookgate.internal]}`, 1)
 	config += fmt.Sprintf("outbound: {listen: '127.0.0.1:0', store: %q, hosts: [api.internal]}\n", filepath.Join(dir, "o.db"))
-	r := serve(t, config, func(m *Main) {
-		m.Env = func(name string) (string, bool) {
-			if name == "ADMIN" {
-				return adminToken, true
-			}
-			return scenarioEnv(name)
-		}
-	})
+	r := operating(t, config)
 	for _, c := range []struct {
 		address, method, path, header string
 		status                        int
