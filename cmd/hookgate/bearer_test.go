@@ -125,11 +125,7 @@ destinations: [{name: out, type: file, path: "DIR/out.jsonl"}]
 	}
 	// What the issuer has told outlives its absence and a reload.
 	away.Store(true)
-	r.write(t, strings.Replace(config, "sources:\n", "sources:\n  - {name: second, provider: sprinklr, auth: [{scheme: bearer, jwks_url: \""+issuer.URL+"/keys\", audience: hookgate}]}\n", 1))
-	r.hangup <- os.Interrupt
-	eventually(t, "the configuration is taken over", func() (bool, string) {
-		return strings.Contains(r.stderr.String(), "configuration taken over"), r.stderr.String()
-	})
+	r.takeOver(t, strings.Replace(config, "sources:\n", "sources:\n  - {name: second, provider: sprinklr, auth: [{scheme: bearer, jwks_url: \""+issuer.URL+"/keys\", audience: hookgate}]}\n", 1))
 	deliver("second", good, http.StatusOK)
 	deliver("published", good, http.StatusOK)
 	deliver("asked", "opaque-token", http.StatusOK)

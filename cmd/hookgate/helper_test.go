@@ -236,6 +236,22 @@ func (r *running) write(t *testing.T, config string) {
 	}
 }
 
+// said waits for words in the log.
+func (r *running) said(t *testing.T, words string) {
+	t.Helper()
+	eventually(t, "the log says "+words, func() (bool, string) { return strings.Contains(r.stderr.String(), words), r.stderr.String() })
+}
+
+// takeOver has the program read another configuration. It looks at the file by itself, too, and so may read one twice.
+func (r *running) takeOver(t *testing.T, config string) {
+	t.Helper()
+	taken := func() int { return strings.Count(r.stderr.String(), "configuration taken over") }
+	before := taken()
+	r.write(t, config)
+	r.hangup <- nil
+	eventually(t, "the configuration is taken over", func() (bool, string) { return taken() > before, r.stderr.String() })
+}
+
 // lines are those of a file, none when it is not there.
 func lines(t *testing.T, path string) []string {
 	t.Helper()

@@ -215,21 +215,11 @@ func TestH09_ProxiesAndListsAreTakenOver(t *testing.T) {
 			t.Errorf("%s: %d, want %d", when, resp.StatusCode, status)
 		}
 	}
-	taken := 0
-	reload := func(config string) {
-		t.Helper()
-		taken++
-		r.write(t, config)
-		r.hangup <- nil
-		eventually(t, "it is taken over", func() (bool, string) {
-			return strings.Count(r.stderr.String(), "configuration taken over") == taken, r.stderr.String()
-		})
-	}
 	want("at first", 401)
-	reload(config + "proxies: {trusted: [127.0.0.1]}\n")
+	r.takeOver(t, config+"proxies: {trusted: [127.0.0.1]}\n")
 	want("once the proxy is trusted", 200)
-	reload(config + "proxies: {trusted: [127.0.0.1], header: Forwarded}\n")
+	r.takeOver(t, config+"proxies: {trusted: [127.0.0.1], header: Forwarded}\n")
 	want("once it is asked another way", 401)
-	reload(strings.Replace(config, "203.0.113.0/24", "127.0.0.1", 1))
+	r.takeOver(t, strings.Replace(config, "203.0.113.0/24", "127.0.0.1", 1))
 	want("once it is allowed itself", 200)
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -56,14 +55,7 @@ func TestS11_RotationUnderLoad(t *testing.T) {
 		from := sent.Load()
 		eventually(t, "deliveries go on", func() (bool, string) { return sent.Load() > from+100, fmt.Sprint(sent.Load()) })
 	}
-	reload := func(secrets string) {
-		before := strings.Count(r.stderr.String(), "configuration taken over")
-		r.write(t, config(secrets))
-		r.hangup <- os.Interrupt
-		eventually(t, "the configuration is taken over", func() (bool, string) {
-			return strings.Count(r.stderr.String(), "configuration taken over") > before, r.stderr.String()
-		})
-	}
+	reload := func(secrets string) { r.takeOver(t, config(secrets)) }
 	grows()
 	reload("[env:NEW, env:OLD]")
 	grows()

@@ -227,19 +227,14 @@ func TestReload(t *testing.T) {
 	if a := s.deliver(t.Context(), caseBody(1, 1)); a.outcome != "accepted" {
 		t.Fatal(a)
 	}
-	said := func(what string) func() (bool, string) {
-		return func() (bool, string) { return strings.Contains(r.stderr.String(), what), r.stderr.String() }
-	}
 	r.write(t, "sources: [")
 	r.hangup <- nil
-	eventually(t, "the bad file is refused", said("the old one goes on"))
+	r.said(t, "the old one goes on")
 	if a := s.deliver(t.Context(), caseBody(2, 1)); a.outcome != "accepted" {
 		t.Fatal(a)
 	}
 	eventually(t, "two lines", func() (bool, string) { return len(lines(t, file("one"))) == 2, "" })
-	r.write(t, strings.ReplaceAll(config, "name: care", "name: help")+"  - {name: second, type: file, path: "+file("two")+"}\n")
-	r.hangup <- nil
-	eventually(t, "the good file is taken over", said("configuration taken over"))
+	r.takeOver(t, strings.ReplaceAll(config, "name: care", "name: help")+"  - {name: second, type: file, path: "+file("two")+"}\n")
 	if a := s.deliver(t.Context(), caseBody(3, 1)); a.status != http.StatusNotFound {
 		t.Errorf("the old path answers %v", a)
 	}

@@ -58,17 +58,8 @@ func TestSigning(t *testing.T) {
 		})
 		return lines[n-1]
 	}
-	reload := func(keys string) {
-		t.Helper()
-		before := strings.Count(r.stderr.String(), "configuration taken over")
-		r.write(t, config(keys))
-		r.hangup <- os.Interrupt
-		eventually(t, "the configuration is taken over", func() (bool, string) {
-			return strings.Count(r.stderr.String(), "configuration taken over") > before, r.stderr.String()
-		})
-	}
 	one := deliver(1)
-	reload(second + ", " + first)
+	r.takeOver(t, config(second+", "+first))
 	two := deliver(2)
 	keys, err := verify.ParseKeys(published(t, r.Admin))
 	if err != nil || len(keys) != 2 {
@@ -84,7 +75,7 @@ func TestSigning(t *testing.T) {
 		}
 		opensslAgrees(t, keys, line)
 	}
-	reload("")
+	r.takeOver(t, config(""))
 	if three := deliver(3); bytes.Contains(three, []byte("signature\":")) {
 		t.Errorf("signed without keys: %s", three)
 	}

@@ -166,9 +166,3 @@ func (s *secured) deliver(ctx context.Context, c *http.Client, path, body, signa
 	_, _ = io.Copy(io.Discard, resp.Body)
 	return resp, nil
 }
-
-// said waits for words in the log.
-func (r *running) said(t *testing.T, words string) {
-	t.Helper()
-	eventually(t, "the log says "+words, func() (bool, string) { return strings.Contains(r.stderr.String(), words), r.stderr.String() })
-}

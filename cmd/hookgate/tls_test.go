@@ -252,9 +252,7 @@ func TestH11_AskedWhereNeeded(t *testing.T) {
 		t.Fatalf("before: asked %d times, and sessions should be resumed", asked.Load())
 	}
 	put(t, filepath.Join(s.dir, "senders.pem"), ours.pem)
-	s.write(t, strings.Replace(s.config, "destinations:\n", "  - name: named\n    provider: sprinklr\n    auth: [{scheme: client-certificate, ca: [file:"+filepath.Join(s.dir, "senders.pem")+"], names: [hooks.sender.example]}]\ndestinations:\n", 1))
-	s.hangup <- nil
-	s.said(t, "configuration taken over")
+	s.takeOver(t, strings.Replace(s.config, "destinations:\n", "  - name: named\n    provider: sprinklr\n    auth: [{scheme: client-certificate, ca: [file:"+filepath.Join(s.dir, "senders.pem")+"], names: [hooks.sender.example]}]\ndestinations:\n", 1))
 	for http2, c := range kept {
 		if resp := post(c, "/hooks/named"); resp.StatusCode != http.StatusUnauthorized {
 			t.Errorf("HTTP/2 %v: the connection from before shows a certificate: %d", http2, resp.StatusCode)
@@ -274,19 +272,11 @@ func TestH11_AskedWhereNeeded(t *testing.T) {
 	}
 
 	// A certificate that the configuration no longer takes is refused on the connection that it opened.
-	s.write(t, strings.Replace(s.config, "destinations:\n", "  - name: named\n    provider: sprinklr\n    auth: [{scheme: client-certificate, ca: [file:"+filepath.Join(s.dir, "senders.pem")+"], names: [other.example]}]\ndestinations:\n", 1))
-	s.hangup <- nil
-	eventually(t, "a second configuration", func() (bool, string) {
-		return strings.Count(s.stderr.String(), "configuration taken over") == 2, s.stderr.String()
-	})
+	s.takeOver(t, strings.Replace(s.config, "destinations:\n", "  - name: named\n    provider: sprinklr\n    auth: [{scheme: client-certificate, ca: [file:"+filepath.Join(s.dir, "senders.pem")+"], names: [other.example]}]\ndestinations:\n", 1))
 	if resp := post(sessions, "/hooks/named"); resp.StatusCode != http.StatusUnauthorized {
 		t.Errorf("a name that was taken away: %d", resp.StatusCode)
 	}
-	s.write(t, s.config)
-	s.hangup <- nil
-	eventually(t, "a third configuration", func() (bool, string) {
-		return strings.Count(s.stderr.String(), "configuration taken over") == 3, s.stderr.String()
-	})
+	s.takeOver(t, s.config)
 	before := asked.Load()
 	post(client(nil), "/hooks/care")
 	if asked.Load() != before {
