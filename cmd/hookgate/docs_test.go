@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -797,5 +798,30 @@ func TestDocsDiagnoses(t *testing.T) {
 	slices.Sort(known)
 	if !slices.Equal(listed, known) {
 		t.Errorf("the page has %q, the gateway %q", listed, known)
+	}
+}
+
+// TestDocsSecurity sends what docs/security.md has others send to a running gateway: each is answered as it says there.
+func TestDocsSecurity(t *testing.T) {
+	t.Parallel()
+	o := operate(t, fileAt(filepath.Join(t.TempDir(), "events")))
+	blocks := fenced(page(t, "docs/security.md"), "sh")
+	requests := 0
+	for line := range strings.Lines(blocks[len(blocks)-1]) {
+		requests++
+		command, says, _ := strings.Cut(line, " # ")
+		curl := exec.CommandContext(t.Context(), "bash", "-c", command)
+		curl.Env = append(os.Environ(), "HOOKS=http://"+o.Hooks, "ADMIN=http://"+o.Admin)
+		answer, err := curl.CombinedOutput()
+		head, body, _ := strings.Cut(string(answer), "\r\n\r\n")
+		if err != nil || len(says) < 3 || !strings.HasPrefix(head, "HTTP/1.1 "+says[:3]+" ") {
+			t.Errorf("%s is answered %v\n%s", strings.TrimSpace(line), err, answer)
+		}
+		if strings.Contains(says, "no body") && body != "" {
+			t.Errorf("%s is answered with the body %q", command, body)
+		}
+	}
+	if requests < 6 {
+		t.Errorf("the page has %d requests", requests)
 	}
 }
