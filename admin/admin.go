@@ -1,4 +1,4 @@
-// Package admin is the operator's side: health, readiness and metrics, on a listener of its own.
+// Package admin is the operator's side: health, metrics and what becomes of events, on a listener of its own.
 package admin
 
 import (
@@ -21,7 +21,7 @@ type Check struct {
 
 // Options are what the operator's side shows.
 type Options struct {
-	// Token opens every page. Without one all pages are open, which the configuration allows on loopback only.
+	// Token opens every page. Without one those that show no events are open, which the configuration allows on loopback only.
 	Token hookgate.Secret
 	// Listen is the configured address, and Hosts are the other names that callers may address these pages by.
 	Listen   string
@@ -38,9 +38,9 @@ type Options struct {
 	Now      func() time.Time // time.Now when nil
 }
 
-// Handler serves /healthz, /readyz, /keys and /metrics, and the pages about events, replays, quarantine and dead letters. The
-// two health pages answer strangers as well, for a load balancer has no token, but with one word only, and so do the public
-// keys; all else is for those who hold it.
+// Handler serves /healthz, /readyz, /keys and /metrics, and the pages about events, replays, quarantine, dead letters and failed
+// deliveries. The two health pages answer strangers as well, for a load balancer has no token, but with one word only, and
+// /keys gives them the public keys; all else is for those who hold it.
 func Handler(o Options) http.Handler {
 	return headers(Own(o.Listen, o.Hosts, newGuesses(o.Now, o.Guessing).slow(o.opens, o.router())))
 }

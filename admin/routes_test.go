@@ -3,6 +3,8 @@ package admin
 import (
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/gorilla/mux"
@@ -47,7 +49,40 @@ func TestA01_EveryRouteIsClosed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if routes < 3 {
+	if routes < 16 {
 		t.Fatalf("only %d routes were walked", routes)
+	}
+}
+
+// TestEveryRouteIsOnThePage: docs/operating.md names each, with its method where it is one of the API's.
+func TestEveryRouteIsOnThePage(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../docs/operating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := strings.NewReplacer("{", "<", "}", ">")
+	routes := 0
+	err = Options{Metrics: http.NotFoundHandler()}.router().Walk(func(route *mux.Route, _ *mux.Router, _ []*mux.Route) error {
+		path, err := route.GetPathTemplate()
+		if err != nil {
+			return err
+		}
+		methods, err := route.GetMethods()
+		if err != nil {
+			return err
+		}
+		routes++
+		text := named.Replace(path)
+		if strings.HasPrefix(path, "/v1/") {
+			text = methods[0] + " " + text
+		}
+		if !strings.Contains(string(page), "`"+text+"`") && !strings.Contains(string(page), "`"+text+"?") {
+			t.Errorf("the page does not name %s", text)
+		}
+		return nil
+	})
+	if err != nil || routes < 16 {
+		t.Fatalf("%d routes were walked: %v", routes, err)
 	}
 }
