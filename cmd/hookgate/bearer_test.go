@@ -2,9 +2,7 @@ package main
 
 import (
 	"crypto/ed25519"
-	"crypto/x509"
 	"encoding/base64"
-	"encoding/pem"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -23,10 +21,7 @@ import (
 // key set that the issuer publishes, by asking the issuer, and as a token of the gateway itself.
 func TestBearerThreeWays(t *testing.T) {
 	t.Parallel()
-	public, private, err := ed25519.GenerateKey(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	private, _ := newPrivateKey(t)
 	var away atomic.Bool
 	var fetches, questions atomic.Int64
 	issuer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -37,23 +32,15 @@ func TestBearerThreeWays(t *testing.T) {
 		switch r.URL.Path {
 		case "/keys":
 			fetches.Add(1)
-			fmt.Fprintf(w, `{"keys":[{"kty":"OKP","crv":"Ed25519","alg":"EdDSA","x":"%s"}]}`, base64.RawURLEncoding.EncodeToString(public))
+			fmt.Fprintf(w, `{"keys":[{"kty":"OKP","crv":"Ed25519","alg":"EdDSA","x":"%s"}]}`, base64.RawURLEncoding.EncodeToString(private.Public().(ed25519.PublicKey)))
 		case "/introspect":
 			questions.Add(1)
 			fmt.Fprintf(w, `{"active":%v,"scope":"hooks"}`, r.FormValue("token") == "opaque-token")
 		}
 	}))
 	t.Cleanup(issuer.Close)
-	_, tokenKey, err := ed25519.GenerateKey(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(tokenKey)
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
-	pemText := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	_, pemText := newPrivateKey(t)
 	if err := os.WriteFile(filepath.Join(dir, "token.pem"), pemText, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -99,10 +86,7 @@ destinations: [{name: out, type: file, path: "DIR/out.jsonl"}]
 	t.Cleanup(http.DefaultClient.CloseIdleConnections)
 	claims := map[string]any{"iss": "login", "aud": "hookgate", "exp": time.Now().Add(time.Hour).Unix()}
 	good := jwtOf(t, private, claims)
-	_, stranger, err := ed25519.GenerateKey(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	stranger, _ := newPrivateKey(t)
 	i, err := verifiers.NewIssuer(hookgate.TokenSettings{Keys: []hookgate.Secret{hookgate.NewSecret(pemText, "test")}}, "https://hooks.example.com")
 	if err != nil {
 		t.Fatal(err)

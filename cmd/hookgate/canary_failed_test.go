@@ -2,11 +2,8 @@ package main
 
 import (
 	"bytes"
-	"crypto/ed25519"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -35,15 +32,8 @@ func TestL02_L04_FailedDeliveriesShowNoSecret(t *testing.T) {
 	c.secret = append(c.secret, pair)
 	stranger := "canary-stranger-77b8c9d0"
 	c.secret = append(c.secret, stranger)
-	_, private, err := ed25519.GenerateKey(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.env["SIGNING"] = string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	private, text := newPrivateKey(t)
+	c.env["SIGNING"] = string(text)
 	seed := string(private.Seed())
 	c.secret = append(c.secret, seed)
 

@@ -2,11 +2,8 @@ package main
 
 import (
 	"bytes"
-	"crypto/ed25519"
-	"crypto/x509"
 	"database/sql"
 	"encoding/json"
-	"encoding/pem"
 	"flag"
 	"fmt"
 	"io/fs"
@@ -271,19 +268,11 @@ func madeUp(t *testing.T) func(string) (string, bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, private, err := ed25519.GenerateKey(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signing := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	_, signing := newPrivateKey(t)
 	return func(name string) (string, bool) {
 		switch {
 		case strings.HasSuffix(name, "_PRIVATE_KEY"):
-			return signing, true
+			return string(signing), true
 		case strings.HasSuffix(name, "_KEY") && strings.Contains(name, "PUBLIC"):
 			return secrets["SALESIQ_PUBLIC_KEY"], true
 		case strings.HasSuffix(name, "_WHSEC"):

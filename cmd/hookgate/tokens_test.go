@@ -64,10 +64,10 @@ func houseEnv(name string) (string, bool) {
 	return v, ok
 }
 
-// tokenKey writes a new private key, and gives its public half.
-func tokenKey(t *testing.T, path string) ed25519.PublicKey {
+// newPrivateKey is a new Ed25519 key, and the same as PEM.
+func newPrivateKey(t *testing.T) (ed25519.PrivateKey, []byte) {
 	t.Helper()
-	public, private, err := ed25519.GenerateKey(rand.Reader)
+	_, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,10 +75,16 @@ func tokenKey(t *testing.T, path string) ed25519.PublicKey {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600); err != nil {
+	return private, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+}
+
+// tokenKey writes a new private key.
+func tokenKey(t *testing.T, path string) {
+	t.Helper()
+	_, text := newPrivateKey(t)
+	if err := os.WriteFile(path, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return public
 }
 
 // newTokenHouse starts the program with some of the configuration's text replaced.
