@@ -19,6 +19,7 @@ import (
 func snapshot() admin.Snapshot {
 	return admin.Snapshot{
 		JournalReady: true, LastSequence: 12, JournalBytes: 4096, JournalQueue: 3, JournalLost: 1, JournalParts: 9, SpillWaiting: 11, LogDropped: 2,
+		Connections: 13, ConnectionsRefused: 14,
 		Destinations: []admin.DestinationSnapshot{{Name: "events", Delivered: 10, Failed: 4, DeadLetters: 1, Parked: 2, Backlog: 5, InFlight: 6, Up: true}, {Name: "audit", BreakerOpen: true}},
 		Outbound:     []admin.OutboundSnapshot{{Provider: "bird", Waiting: 7, Failed: 8}},
 	}
@@ -152,6 +153,7 @@ func TestMetrics_TheSnapshotIsShown(t *testing.T) {
 	for series, want := range map[string]float64{
 		"hookgate_journal_ready": 1, "hookgate_journal_last_sequence": 12, "hookgate_journal_bytes": 4096, "hookgate_journal_queue": 3,
 		"hookgate_journal_missing": 1, "hookgate_journal_parts": 9, "hookgate_spilling": 0, "hookgate_spill_waiting": 11, "hookgate_log_lines_dropped_total": 2,
+		"hookgate_connections": 13, "hookgate_connections_refused_total": 14,
 		`hookgate_delivered_total{destination="events"}`: 10, `hookgate_delivery_failures_total{destination="events"}`: 4,
 		`hookgate_dead_letters{destination="events"}`: 1, `hookgate_parked{destination="events"}`: 2, `hookgate_backlog{destination="events"}`: 5,
 		`hookgate_breaker_open{destination="events"}`: 0, `hookgate_breaker_open{destination="audit"}`: 1,
