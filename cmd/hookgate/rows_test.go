@@ -402,7 +402,7 @@ func asText(t *testing.T, value string) (text string) {
 	return text
 }
 
-// TestH12_UnknownPathsMintNothing: 20,000 of them grow no series and no memory that stays, and none is asked for its body.
+// TestH12_UnknownPathsMintNothing: 20,000 of them grow no series, and whoever asks first is not asked for the body.
 func TestH12_UnknownPathsMintNothing(t *testing.T) {
 	t.Parallel()
 	o, _ := open(t, "")
