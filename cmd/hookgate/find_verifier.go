@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -62,7 +63,7 @@ func (c findVerifierCommand) Run(m *Main) error {
 	}
 	if c.At != "" {
 		if req.ReceivedAt, err = time.Parse(time.RFC3339, c.At); err != nil {
-			return exitError{exitUsage, fmt.Errorf("--at is a time such as 2026-11-22T10:00:00Z")}
+			return exitError{exitUsage, errors.New("--at is a time such as 2026-11-22T10:00:00Z")}
 		}
 	}
 	if err := checkProxies(c.Proxy); err != nil {
@@ -228,7 +229,7 @@ func declare(b *strings.Builder, d *hookgate.Declaration, vectors []hookgate.Vec
 		line(in+"  ", "header", t.Header)
 		line(in+"  ", "pair", t.Pair)
 		line(in+"  ", "unit", t.Unit)
-		fmt.Fprintf(b, "%s  tolerance: %s\n", in, "5m")
+		b.WriteString(in + "  tolerance: 5m\n")
 	}
 	line(in, "id", d.ID)
 	b.WriteString(in + "vectors:\n")
