@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -125,32 +126,31 @@ func TestR20_Soak(t *testing.T) {
 	config = strings.Replace(config, "provider: sprinklr\n", "provider: sprinklr\n    dedupe: {window: 10m}\n", 1)
 	c := startChild(t, config)
 
+	eventually(t, "the metrics are served", func() (bool, string) {
+		conn, err := net.Dial("tcp", admin)
+		return err == nil && conn.Close() == nil, fmt.Sprint(err)
+	})
 	begin := time.Now()
 	idle := look(t, admin, begin)
 	var all []holds
-	var watching sync.WaitGroup
-	stop := make(chan struct{})
-	watching.Go(func() {
-		tick := time.NewTicker(every)
-		defer tick.Stop()
-		for {
-			select {
-			case <-stop:
-				return
-			case <-tick.C:
-				h := look(t, admin, begin)
-				all = append(all, h)
-				if n := len(all); n%10 == 0 {
-					t.Logf("%s: %.1f MiB, %.0f goroutines, %.0f files, journal %.1f MiB", h.after.Round(time.Second), h.memory/(1<<20), h.goroutines, h.files, h.disk/(1<<20))
-				}
-			}
-		}
-	})
 	p := &pacer{s: newSender(t, c.hooks), rate: rate}
 	p.next.Store(-1)
-	s := p.run(t, length)
-	close(stop)
-	watching.Wait()
+	came := make(chan *stretch, 1)
+	go func() { came <- p.run(t, length) }()
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	var s *stretch
+	for s == nil {
+		select {
+		case s = <-came:
+		case <-tick.C:
+			h := look(t, admin, begin)
+			all = append(all, h)
+			if n := len(all); n%10 == 0 {
+				t.Logf("%s: %.1f MiB, %.0f goroutines, %.0f files, journal %.1f MiB", h.after.Round(time.Second), h.memory/(1<<20), h.goroutines, h.files, h.disk/(1<<20))
+			}
+		}
+	}
 	for status, n := range s.statuses {
 		if status != http.StatusOK && (judged || status != http.StatusServiceUnavailable) { // a machine that is busy with other tests may be too slow
 			t.Errorf("%d answers of %d", n, status)
