@@ -27,8 +27,8 @@ type sweeper struct {
 	events    table
 	aside     table
 
-	marker   []byte // how far the pass over the markers has come
-	passFrom time.Time
+	marker   []byte        // how far the pass over the markers has come
+	passTook time.Duration // spent on it so far; other work may lie between
 	nextPass time.Time
 
 	held, dropParked, keepLast, markersEnd, expired, dropAttempts, dropMarkers *stmt
@@ -275,9 +275,7 @@ func (t *table) rawAfter(seq int64) (int64, error) {
 
 // expire looks at the next thousand markers and takes those whose window is over.
 func (s *sweeper) expire(now time.Time) error {
-	if len(s.marker) == 0 {
-		s.passFrom = now
-	}
+	defer func() { s.passTook += time.Since(now) }()
 	from := append([]byte{}, s.marker...)
 	var row [2]driver.Value
 	found, err := s.markersEnd.first(row[:1], from, int64(markerRows-1))
@@ -309,7 +307,8 @@ func (s *sweeper) expire(now time.Time) error {
 	s.marker = to
 	if !found {
 		s.marker = nil
-		s.nextPass = now.Add(max(passPause, 20*now.Sub(s.passFrom)))
+		s.nextPass = now.Add(max(passPause, 20*s.passTook))
+		s.passTook = 0
 	}
 	return nil
 }
