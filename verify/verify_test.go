@@ -91,6 +91,9 @@ func TestEnvelope(t *testing.T) {
 		"embedded key":        {with(stranger.sign(`{"alg":"EdDSA","kid":"new","typ":"hookgate-envelope","jwk":`+stranger.jwk()+`}`, unsigned)), verify.ErrForged},
 		"attached":            {with(strings.Replace(good, "..", ".e30.", 1)), verify.ErrForged},
 		"cut":                 {with(good[:len(good)-2]), verify.ErrForged},
+		"broken by a feed":    {with(good[:len(good)-9] + "\n" + good[len(good)-9:]), verify.ErrForged},
+		"broken by a return":  {with(good[:len(good)-9] + "\r" + good[len(good)-9:]), verify.ErrForged},
+		"a header alone":      {with(strings.Split(newSigner("gone", 2).sign(newSigner("gone", 2).header(), unsigned), "..")[0]), verify.ErrForged},
 		"without end":         {`{"specversion":"1.0","signature":"` + good, verify.ErrForged},
 		"other payload":       {strings.Replace(with(good), `"a"`, `"b"`, 1), verify.ErrForged},
 		"other verdict":       {strings.Replace(with(good), "hub-signature", "none", 1), verify.ErrForged},
@@ -130,6 +133,8 @@ func TestParseKeys(t *testing.T) {
 		"empty":     `{"keys":[]}`,
 		"no kid":    `{"keys":[{"kty":"OKP","crv":"Ed25519","x":"` + strings.Repeat("A", 43) + `"}]}`,
 		"short":     `{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"AAAA"}]}`,
+		"X25519":    `{"keys":[{"kty":"OKP","crv":"X25519","kid":"a","x":"` + strings.Repeat("A", 43) + `"}]}`,
+		"EC":        `{"keys":[{"kty":"EC","crv":"Ed25519","kid":"a","x":"` + strings.Repeat("A", 43) + `"}]}`,
 		"symmetric": `{"keys":[{"kty":"oct","kid":"a","k":"AAAA"}]}`,
 	} {
 		if keys, err := verify.ParseKeys([]byte(set)); err == nil || keys != nil {
