@@ -231,6 +231,11 @@ func TestCertificateKeyIDs(t *testing.T) {
 			t.Errorf("%s is none of %v", proof.KeyID, ids)
 		}
 	}
+	for _, none := range []string{"", "00", strings.Repeat("00", 31), strings.Repeat("00", 33), strings.Repeat("zz", 32)} {
+		if ids := verifiers.KeyIDs(certified(t, nil, nil, []string{none})); len(ids) > 0 {
+			t.Errorf("%q is called %v", none, ids)
+		}
+	}
 }
 
 // A bundle of several authorities, with what openssl and people write between them, or on one line in a variable.

@@ -1,6 +1,12 @@
 package verifiers_test
 
 import (
+	"crypto/ecdh"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
 	"errors"
 	"slices"
 	"strings"
@@ -46,6 +52,9 @@ func TestS02_Config(t *testing.T) {
 		{"prefix for basic", entry{Scheme: "basic", Users: lit("a:b"), Prefix: text("")}, "prefix", "does not take prefix"},
 		{"encoding for bird", entry{Scheme: "bird-signature", Secrets: lit(goodKey), PublicURL: url, Encoding: "hex"}, "encoding", "does not take encoding"},
 		{"audience for basic", entry{Scheme: "basic", Users: lit("a:b"), Audience: "x"}, "audience", "does not take audience"},
+		{"introspection for hub", entry{Scheme: "hub-signature", Secrets: lit(goodKey), Introspection: hookgate.Introspection{URL: url}}, "introspection", "does not take"},
+		{"its client for hub", entry{Scheme: "hub-signature", Secrets: lit(goodKey), Introspection: hookgate.Introspection{ClientID: "a"}}, "introspection", "does not take"},
+		{"its secret for hub", entry{Scheme: "hub-signature", Secrets: lit(goodKey), Introspection: hookgate.Introspection{ClientSecret: lit(goodKey)[0]}}, "introspection", "does not take"},
 		{"option for none", entry{Scheme: "none", Secrets: lit(goodKey)}, "secrets", "none takes no options"},
 		{"no secrets", entry{Scheme: "hub-signature"}, "secrets", "needs secrets"},
 		{"no keys", entry{Scheme: "siq-signature"}, "keys", "needs keys"},
@@ -85,7 +94,17 @@ func TestS02_Config(t *testing.T) {
 func TestS14_Keys(t *testing.T) {
 	t.Parallel()
 	key := func(name string) string { return string(keyFile(t, name)) }
+	exponent := func(e int) string {
+		der, err := x509.MarshalPKIXPublicKey(&rsa.PublicKey{N: privateKey(t, "siq.key.pem").(*rsa.PrivateKey).N, E: e})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return base64.StdEncoding.EncodeToString(der)
+	}
 	cases := []struct{ name, scheme, key, says string }{
+		{"exponent 1", "siq-signature", exponent(1), "public exponent is 1"},
+		{"exponent 2", "siq-signature", exponent(2), "public exponent is 2"},
+		{"exponent 4", "bearer", exponent(4), "public exponent is 4"},
 		{"1024 bit", "siq-signature", key("small.pub.pem"), "1024 bit, and 2048 are needed"},
 		{"1024 bit", "bearer", key("small.pub.pem"), "1024 bit, and 2048 are needed"},
 		{"EC key", "siq-signature", key("jwt-p256.pub.pem"), "not an RSA key"},
@@ -123,6 +142,14 @@ func demandProblem(t *testing.T, entry hookgate.AuthSettings, field, says string
 	}
 }
 
+// TestSecretsThatLookLeftOver: only what opens and closes is the mark of a variable that nothing has replaced.
+func TestSecretsThatLookLeftOver(t *testing.T) {
+	t.Parallel()
+	for _, secret := range []string{"made-up-${-secret-number-one", "made-up-}-secret-number-one", "}made-up-secret-number-one${"} {
+		verifier(t, hookgate.AuthSettings{Scheme: "hub-signature", Secrets: lit(secret)})
+	}
+}
+
 func TestEveryProblemAtOnce(t *testing.T) {
 	t.Parallel()
 	_, err := verifiers.New(hookgate.AuthSettings{Scheme: "hub-signature", Secrets: lit("", "short", goodKey, "${X}"), Encoding: "hexa", Audience: "a"})
@@ -135,6 +162,17 @@ func TestEveryProblemAtOnce(t *testing.T) {
 func TestSignerConfig(t *testing.T) {
 	t.Parallel()
 	private := func(name string) hookgate.Secret { return hookgate.NewSecret(keyFile(t, name), "file:"+name) }
+	block := func(kind string, der []byte) hookgate.Secret {
+		return hookgate.NewSecret(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), "file:made-up")
+	}
+	x25519, err := ecdh.X25519().GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	agreement, err := x509.MarshalPKCS8PrivateKey(x25519)
+	if err != nil {
+		t.Fatal(err)
+	}
 	cases := []struct {
 		name    string
 		entry   hookgate.AuthSettings
@@ -147,6 +185,9 @@ func TestSignerConfig(t *testing.T) {
 		{"public", hookgate.AuthSettings{Scheme: "bearer"}, private("jwt.pub.pem"), "cannot be read"},
 		{"no RSA key", hookgate.AuthSettings{Scheme: "siq-signature"}, private("jwt-p256.key.pem"), "not an RSA key"},
 		{"P-224", hookgate.AuthSettings{Scheme: "bearer"}, private("p224.key.pem"), "signs no tokens"},
+		{"PKCS #1 of nothing", hookgate.AuthSettings{Scheme: "bearer"}, block("RSA PRIVATE KEY", []byte("nothing")), "cannot be read"},
+		{"SEC 1 of nothing", hookgate.AuthSettings{Scheme: "bearer"}, block("EC PRIVATE KEY", []byte("nothing")), "cannot be read"},
+		{"X25519, which cannot sign", hookgate.AuthSettings{Scheme: "bearer"}, block("PRIVATE KEY", agreement), "cannot be read"},
 		{"of another key", hookgate.AuthSettings{Scheme: "siq-signature", Keys: lit(string(keyFile(t, "siq.pub.pem")))}, private("siq-spare.key.pem"), "belongs to none"},
 		{"of another key", hookgate.AuthSettings{Scheme: "bearer", Keys: lit(string(keyFile(t, "jwt.pub.pem")))}, private("jwt-p256.key.pem"), "belongs to none"},
 	}

@@ -175,7 +175,7 @@ func (x *explainer) forms() (Explanation, bool) {
 			}
 		}
 	}
-	if x.entry.Scheme == "hmac" && x.entry.Declared != nil {
+	if x.entry.Declared != nil {
 		for _, n := range nearby(x.entry.Declared) {
 			entry := x.entry
 			entry.Declared = &n.declaration

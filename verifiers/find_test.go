@@ -127,6 +127,64 @@ func TestFindDeclared(t *testing.T) {
 	}
 }
 
+// TestFindAtItsLimits: the bounds of what is combined hold at their edges, and what is beside the proof does not fill them.
+func TestFindAtItsLimits(t *testing.T) {
+	t.Parallel()
+	plain := hookgate.Declaration{Name: "made-up", Header: "X-Acme-Signature", Encoding: "hex", Algorithm: "sha256", Key: "raw", Signed: "{body}"}
+	prefixed := func(length int) hookgate.Declaration {
+		d := plain
+		d.Prefix = strings.Repeat("p", length-1) + ":"
+		return d
+	}
+	pairs, ids := plain, plain
+	pairs.Pair, pairs.Signed, pairs.Timestamp = "v1", "{timestamp}.{body}", hookgate.DeclaredTime{Pair: "t", Unit: "s", Tolerance: time.Minute}
+	ids.Signed, ids.ID = "{id}.{body}", "X-Acme-Id"
+	more := func(n int) func(http.Header) {
+		return func(h http.Header) {
+			for i := range n {
+				h["X-Acme-Signature"][0] += fmt.Sprintf(",p%d=x", i)
+			}
+		}
+	}
+	headers := func(n int, name, value string) func(http.Header) {
+		return func(h http.Header) {
+			for i := range n {
+				h[fmt.Sprintf(name, i)] = []string{value}
+			}
+		}
+	}
+	for name, c := range map[string]struct {
+		declaration hookgate.Declaration
+		change      func(http.Header)
+		found       bool
+	}{
+		"prefix of 24 bytes":            {prefixed(24), headers(0, "", ""), true},
+		"prefix of 25 bytes":            {prefixed(25), headers(0, "", ""), false},
+		"8 pairs":                       {pairs, more(6), true},
+		"9 pairs":                       {pairs, more(7), false},
+		"6 ids":                         {ids, headers(5, "A%d-Id", "other"), true},
+		"7 ids":                         {ids, headers(6, "A%d-Id", "other"), false},
+		"what is no id":                 {ids, headers(9, "A%d", "other"), true},
+		"one id in many forms":          {ids, headers(1, "A%d-Id", "a=b c:d,e=f,g=h,i=j"), true},
+		"pairs in another header":       {pairs, headers(1, "A%d", fmt.Sprintf("t=%d,x=y", receipt.Unix()+30)), true},
+		"pairs without their signature": {pairs, func(h http.Header) { h["X-Acme-Signature"][0], _, _ = strings.Cut(h["X-Acme-Signature"][0], ",") }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			secret := hookgate.NewSecret([]byte("made-up-secret-number-one"), "env:ACME")
+			req := capture(t, hookgate.AuthSettings{Scheme: "hmac", Declaration: "made-up", Declared: &c.declaration, Secrets: []hookgate.Secret{secret}}, hookgate.Secret{})
+			c.change(req.Header)
+			found := verifiers.Find(verifiers.Search{Request: req, Secret: secret, Now: receipt})
+			if (len(found) == 1) != c.found {
+				t.Fatalf("found %+v", found)
+			}
+			if c.found && !found[0].At.Equal(receipt) {
+				t.Errorf("verifies as of %s, and was made at %s", found[0].At, receipt)
+			}
+		})
+	}
+}
+
 // FuzzFind: whatever was captured, a search ends, and what it finds verifies.
 func FuzzFind(f *testing.F) {
 	f.Add([]byte("{}"), "sha256=00", "1719823264", "Bearer a.b.c")

@@ -1,6 +1,7 @@
 package verifiers_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -305,6 +306,47 @@ func TestT07_OneQuestionForOneToken(t *testing.T) {
 	}
 }
 
+// waits is a context that tells when somebody waits for its end.
+type waits struct {
+	context.Context
+	waiting func()
+}
+
+func (w waits) Done() <-chan struct{} {
+	w.waiting()
+	return w.Context.Done()
+}
+
+// A delivery whose token was good waits for the question that another one has put, and is not sent away for a second.
+func TestT07_OneQuestionForOneKnownToken(t *testing.T) {
+	t.Parallel()
+	clock, idp := newClock(), provider(t, "")
+	v := asking(t, parties(t, clock), introspectedEntry(idp.URL))
+	answer := tells(t, map[string]object{"good": {}})
+	idp.does(answer)
+	passes(t, v, "good", clock)
+	clock.move(2 * time.Minute)
+	arrived, release := make(chan struct{}), make(chan struct{})
+	idp.does(func(w http.ResponseWriter, r *http.Request) {
+		close(arrived) // a second one would panic
+		<-release
+		answer(w, r)
+	})
+	var first sync.WaitGroup
+	first.Go(func() {
+		if _, err := hookgate.Authenticate(t.Context(), []hookgate.Verifier{v}, carrying("good"), clock.now()); err != nil {
+			t.Error(err)
+		}
+	})
+	<-arrived
+	let := sync.OnceFunc(func() { close(release) })
+	if _, err := hookgate.Authenticate(waits{t.Context(), let}, []hookgate.Verifier{v}, carrying("good"), clock.now()); err != nil {
+		t.Error(err)
+	}
+	let()
+	first.Wait()
+}
+
 // Strangers who make up tokens get eight questions at once, and none of those that a known token needs.
 func TestT07_QuestionsAreBounded(t *testing.T) {
 	t.Parallel()
@@ -365,6 +407,7 @@ func TestT07_QuestionsASecond(t *testing.T) {
 				code = hookgate.Unavailable
 			}
 			fails(t, v, fmt.Sprintf("made-up-%d-%d", second, i), clock, code)
+			fails(t, v, fmt.Sprintf("made-up-%d-%d", second, i), clock, code) // what was told serves, and costs none of them
 		}
 		if n := idp.asked.Load(); n != int64(second+1)*100 {
 			t.Errorf("after second %d: %d questions", second, n)

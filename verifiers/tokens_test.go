@@ -362,6 +362,18 @@ func TestT08_KeySets(t *testing.T) {
 	}
 }
 
+// A provider may call its keys for signing and for encryption by one kid, and list those that nobody is to use.
+func TestKeySetWithOneKidForTwoUses(t *testing.T) {
+	t.Parallel()
+	for name, other := range map[string]object{"for encryption": {"use": "enc"}, "symmetric": {"kty": "oct", "alg": "HS256", "k": "QUJD"}, "of another algorithm": {"alg": "RSA-OAEP"}} {
+		other["kid"] = "k"
+		set := jwkSet(t, object{"kid": "k"}, other)
+		if proof := accepted(t, verifier(t, bearerEntry(t, set)), carrying(rs256(t, header("kid", "k"), claims())), receipt); proof.KeyID != "k" {
+			t.Errorf("%s: key id %q", name, proof.KeyID)
+		}
+	}
+}
+
 func TestKeySetByKid(t *testing.T) {
 	t.Parallel()
 	set := jwkSet(t, object{"kid": "old", "n": base64.RawURLEncoding.EncodeToString(privateKey(t, "siq.key.pem").(*rsa.PrivateKey).N.Bytes())}, object{"kid": "new"})

@@ -142,6 +142,7 @@ func TestTokensOfAnEndpointWithoutClients(t *testing.T) {
 // What proofs call the keys is known before the first one.
 func TestKeyIDsOfBearer(t *testing.T) {
 	t.Parallel()
+	tokens := endpoint(t, "jwt.key.pem")
 	for _, c := range []struct {
 		entry hookgate.AuthSettings
 		want  []string
@@ -149,6 +150,8 @@ func TestKeyIDsOfBearer(t *testing.T) {
 		{issuedEntry(endpoint(t, "jwt.key.pem", "jwt-ed25519.key.pem"), "care"), []string{"file:jwt.key.pem", "file:jwt-ed25519.key.pem"}},
 		{introspectedEntry("https://login.example.com"), []string{"introspection"}},
 		{fetchedEntry("https://login.example.com"), nil}, // the issuer names them
+		{hookgate.AuthSettings{Scheme: "bearer", Issued: true}, nil},
+		{hookgate.AuthSettings{Scheme: "bearer", Tokens: &tokens}, nil}, // which others use
 	} {
 		if got := verifiers.KeyIDs(c.entry); !slices.Equal(got, c.want) {
 			t.Errorf("%v, want %v", got, c.want)
