@@ -68,40 +68,61 @@ func (p *goPackage) build(ctx context.Context, scratch string) (*binary, error) 
 	return b, nil
 }
 
-// run runs the tests that a pattern names, all for an empty one, with one mutant on or, for 0, none. The output is that
-// of a run without a mutant.
+// run runs the tests that a pattern names, all for an empty one, with one mutant on or, for 0, none. It ends with the first
+// test that fails: others may wait for ever for what the mutant keeps from them.
 func (b *binary) run(ctx context.Context, n int, tests string, limit time.Duration, env ...string) ([]byte, ending, error) {
 	args := []string{"-test.paniconexit0", "-test.failfast", "-test.timeout=" + limit.String(), "-test.run=" + tests}
 	// The tests end themselves; the second limit is for one that keeps its own clock from running.
+	ctx, cancel := context.WithTimeout(ctx, limit+30*time.Second)
+	defer cancel()
 	start := time.Now()
-	cmd, done, err := b.command(ctx, limit+30*time.Second, args)
+	cmd, done, err := b.command(ctx, args)
 	if err != nil {
 		return nil, 0, err
 	}
 	defer done()
-	cmd.Env = append(cmd.Env, append(env, "MUTANT="+strconv.Itoa(n))...)
-	var out bytes.Buffer
+	out := &output{failed: cancel}
 	if n == 0 {
-		cmd.Stdout, cmd.Stderr = &out, &out
+		out.failed = func() {} // its words are wanted
 	}
-	switch err := cmd.Run(); {
-	case err == nil:
-		return out.Bytes(), survived, nil
+	cmd.Env = append(cmd.Env, append(env, "MUTANT="+strconv.Itoa(n))...)
+	cmd.Stdout, cmd.Stderr = out, out
+	err = cmd.Run()
+	switch {
+	case cmd.ProcessState != nil && cmd.ProcessState.Success():
+		return out.text, survived, nil // whatever a child may still hold open
 	case time.Since(start) >= limit:
-		return out.Bytes(), timedOut, err
+		return out.text, timedOut, err
 	default:
-		return out.Bytes(), noticed, err
+		return out.text, noticed, err
 	}
+}
+
+// output keeps the beginning of what tests print, and tells of the first that failed.
+type output struct {
+	text   []byte
+	failed func()
+}
+
+const maxOutput = 64 << 10 // bytes
+
+func (o *output) Write(p []byte) (int, error) {
+	if room := maxOutput - len(o.text); room > 0 {
+		o.text = append(o.text, p[:min(room, len(p))]...)
+	}
+	if bytes.Contains(o.text, []byte("--- FAIL: ")) {
+		o.failed()
+	}
+	return len(p), nil
 }
 
 // command prepares a run in the package's folder, as the go command would. What it starts is a group of its own, and done
 // ends all of that and removes its temporary files.
-func (b *binary) command(ctx context.Context, limit time.Duration, args []string) (cmd *exec.Cmd, done func(), err error) {
+func (b *binary) command(ctx context.Context, args []string) (cmd *exec.Cmd, done func(), err error) {
 	tmp, err := os.MkdirTemp(b.scratch, "run-")
 	if err != nil {
 		return nil, nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
 	script := fmt.Sprintf(`ulimit -v %d 2>/dev/null; exec "$0" "$@"`, maxAddresses)
 	cmd = exec.CommandContext(ctx, "sh", append([]string{"-c", script, b.path}, args...)...)
 	cmd.Dir, cmd.Env = b.dir, append(os.Environ(), "PWD="+b.dir, "TMPDIR="+tmp, "MUTANT_NOTES=")
@@ -112,14 +133,13 @@ func (b *binary) command(ctx context.Context, limit time.Duration, args []string
 		if cmd.Process != nil {
 			_ = end() // nothing may be left
 		}
-		cancel()
 		_ = os.RemoveAll(tmp)
 	}, nil
 }
 
 // tests lists what the binary would run.
 func (b *binary) tests(ctx context.Context) ([]*test, error) {
-	cmd, done, err := b.command(ctx, time.Minute, []string{"-test.list=^(Test|Fuzz|Example)"})
+	cmd, done, err := b.command(ctx, []string{"-test.list=^(Test|Fuzz|Example)"})
 	if err != nil {
 		return nil, err
 	}
