@@ -140,7 +140,7 @@ func TestEven(t *testing.T) {
 	}
 }
 `,
-	"good.txt":        "good/even.go: Even: a == 0 # 0 | 2 are even & so is 0\n",
+	"good.txt":        "good/even.go: Even: a == 0 # 0 | 2 are even & so is 0\ngood/odd.go: Odd: a == 7 # of another file\n",
 	"bad/bad.go":      "package bad\n\nfunc Zero(a int) bool { return a == 0 }\n",
 	"bad/bad_test.go": "package bad\n\nimport \"testing\"\n\nfunc TestZero(t *testing.T) {\n\tif !Zero(1) {\n\t\tt.Error(\"a flaw\")\n\t}\n}\n",
 	"known.txt": `# what may be

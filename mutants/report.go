@@ -35,15 +35,22 @@ func readKnown(name string) (map[string]string, error) {
 	return known, nil
 }
 
-// unmet are the known comparisons that are not in the packages any more.
+// unmet are the known comparisons that are not in the files any more. What is listed of other files is none of this run.
 func unmet(packages []*goPackage, known map[string]string) []string {
-	rest := maps.Clone(known)
+	tried, there := make(map[string]bool), make(map[string]bool)
 	for _, p := range packages {
 		for _, m := range p.mutants {
-			delete(rest, m.key())
+			tried[m.file], there[m.key()] = true, true
 		}
 	}
-	return slices.Sorted(maps.Keys(rest))
+	var gone []string
+	for key := range known {
+		if file, _, _ := strings.Cut(key, ": "); tried[file] && !there[key] {
+			gone = append(gone, key)
+		}
+	}
+	slices.Sort(gone)
+	return gone
 }
 
 // report prints what no test noticed and what the list of known ones says wrongly; either is an error.

@@ -165,5 +165,6 @@ func nameOf(decl ast.Decl) string {
 	if star, ok := t.(*ast.StarExpr); ok {
 		t = star.X
 	}
-	return strings.TrimSuffix(types.ExprString(t), "[T]") + "." + f.Name.Name
+	name, _, _ := strings.Cut(types.ExprString(t), "[") // without the parameters of a generic one
+	return name + "." + f.Name.Name
 }
