@@ -136,9 +136,10 @@ func TestFindAtItsLimits(t *testing.T) {
 		d.Prefix = strings.Repeat("p", length-1) + ":"
 		return d
 	}
-	pairs, ids := plain, plain
+	pairs, ids, timed := plain, plain, plain
 	pairs.Pair, pairs.Signed, pairs.Timestamp = "v1", "{timestamp}.{body}", hookgate.DeclaredTime{Pair: "t", Unit: "s", Tolerance: time.Minute}
 	ids.Signed, ids.ID = "{id}.{body}", "X-Acme-Id"
+	timed.Signed, timed.Timestamp = pairs.Signed, hookgate.DeclaredTime{Header: "X-Acme-Time", Unit: "s", Tolerance: time.Minute}
 	more := func(n int) func(http.Header) {
 		return func(h http.Header) {
 			for i := range n {
@@ -165,6 +166,8 @@ func TestFindAtItsLimits(t *testing.T) {
 		"6 ids":                         {ids, headers(5, "A%d-Id", "other"), true},
 		"7 ids":                         {ids, headers(6, "A%d-Id", "other"), false},
 		"what is no id":                 {ids, headers(9, "A%d", "other"), true},
+		"numbers that are no time":      {timed, headers(9, "A%d", "25"), true},
+		"words as long as a time":       {timed, headers(9, "A%d", "thirteen of-1"), true},
 		"one id in many forms":          {ids, headers(1, "A%d-Id", "a=b c:d,e=f,g=h,i=j"), true},
 		"pairs in another header":       {pairs, headers(1, "A%d", fmt.Sprintf("t=%d,x=y", receipt.Unix()+30)), true},
 		"pairs without their signature": {pairs, func(h http.Header) { h["X-Acme-Signature"][0], _, _ = strings.Cut(h["X-Acme-Signature"][0], ",") }, false},
