@@ -67,8 +67,9 @@ vuln: ## known vulnerabilities in what is linked, by govulncheck; needs its data
 	exit 1
 
 .PHONY: mutants
-mutants: ## turn round every comparison of verifiers/, verify/ and the address guard in turn; a test must notice each
-	nice go run ./mutants -known verifiers/testdata/mutants.txt -page docs/mutants.md ./verifiers ./verify guard.go
+mutants: ## turn round every comparison of what authenticates, and of the address guard, in turn; a test must notice each
+	nice go run ./mutants -known verifiers/testdata/mutants.txt -page docs/mutants.md ./verifiers ./verify \
+	  guard.go address.go gzip.go request.go secret.go verdict.go
 
 .PHONY: nightly
 nightly: lint test mutants soak ## all of it, with a minute for every fuzz target
