@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -7,31 +9,31 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 )
 
-// serveBare is the ceiling: a handler that reads the body and checks the HMAC, and keeps nothing.
-func serveBare(l net.Listener) error {
-	return http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { //nolint:gosec // measured as bare as it gets
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
-		if err != nil {
-			w.WriteHeader(http.StatusRequestEntityTooLarge)
-			return
-		}
-		mac := hmac.New(sha256.New, []byte(secret))
-		mac.Write(body)
-		if !hmac.Equal([]byte("sha256="+hex.EncodeToString(mac.Sum(nil))), []byte(r.Header.Get("X-Hub-Signature"))) {
-			w.WriteHeader(http.StatusUnauthorized)
-		}
-	}))
+type bareCommand struct {
+	Address string `arg:""`
 }
 
-// bareMain runs serveBare in a process of its own, as Hookgate runs in one.
-func bareMain(address string) error {
-	l, err := net.Listen("tcp", address)
+// Run serves the ceiling in a process of its own, as Hookgate runs in one.
+func (c *bareCommand) Run() error {
+	l, err := net.Listen("tcp", c.Address)
 	if err != nil {
 		return err
 	}
-	_, _ = os.Stdout.WriteString(l.Addr().String() + "\n")
-	return serveBare(l)
+	return http.Serve(l, http.HandlerFunc(serveBare)) //nolint:gosec // measured as bare as it gets
+}
+
+// serveBare reads the body and checks the HMAC, and keeps nothing.
+func serveBare(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
+	if err != nil {
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		return
+	}
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write(body)
+	if !hmac.Equal([]byte("sha256="+hex.EncodeToString(mac.Sum(nil))), []byte(r.Header.Get("X-Hub-Signature"))) {
+		w.WriteHeader(http.StatusUnauthorized)
+	}
 }

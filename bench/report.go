@@ -1,72 +1,192 @@
+//go:build linux
+
 package main
 
 import (
-	"fmt"
+	"encoding/json"
 	"os"
-	"runtime"
-	"slices"
-	"strings"
+	"path/filepath"
 	"time"
 )
 
-// round is one run of both.
-type round struct {
-	bare, gate outcome
-	drain      time.Duration // from the last answer until the stream was complete
-	// Processor time of each server's whole life.
-	bareCPU, gateCPU, queueCPU time.Duration
+// report is docs/bench.json; docs/bench.md is the same for people.
+type report struct {
+	Made        string      `json:"made"`
+	Machine     machine     `json:"machine"`
+	Rounds      int         `json:"rounds"`
+	Size        int         `json:"body_bytes"`
+	Connections int         `json:"connections"`
+	Drift       spread      `json:"bare_after_to_before"` // what the same thing differs by within a round
+	Bare        figures     `json:"bare"`
+	Rows        []rowReport `json:"rows"`
+	Goals       []goal      `json:"goals"`
 }
 
-func (r round) ratio() float64 { return r.gate.rate() / r.bare.rate() }
+type rowReport struct {
+	row
+	figures
+	Ratio spread  `json:"ratio"`
+	Half  *atHalf `json:"at_half_load,omitempty"`
+}
 
-// write puts the report where the option says: medians with their spread, and what was measured on.
-func write(o options, rounds []round) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, `# Accepted events a second
+// figures are what a row gave at capacity. Processor time is microseconds an event.
+type figures struct {
+	Events       int    `json:"events"`
+	Rate         spread `json:"per_second"`
+	P50          spread `json:"p50_ms"`
+	P99          spread `json:"p99_ms"`
+	ServerCPU    spread `json:"server_cpu_us"`
+	JournalCPU   spread `json:"journal_cpu_us"`
+	QueueCPU     spread `json:"queue_cpu_us"`
+	GeneratorCPU spread `json:"generator_cpu_us"`
+	Allocations  spread `json:"allocations"`
+	PeakMiB      spread `json:"peak_mib"`
+	Completed    spread `json:"complete_after_last_answer_ms"` // the stream
+	Refused      int    `json:"refused"`                       // answered 503, in all rounds
+	tally
+}
 
-Made by %s; do not edit. Each delivery is signed, verified, deduplicated, committed to the SQLite journal with
-synchronous=FULL before its 200, and forwarded to a Redis stream while more come in. The bare handler reads the body and
-checks the same HMAC. Generator, servers and Redis share the machine.
+// atHalf is a row at half of its capacity, by the clock. Milliseconds.
+type atHalf struct {
+	Offered      spread `json:"offered_per_second"`
+	P50          spread `json:"p50_ms"`
+	P99          spread `json:"p99_ms"`
+	P999         spread `json:"p999_ms"`
+	Most         spread `json:"most_ms"`
+	Late         spread `json:"sent_late_p99_ms"`
+	Delivered50  spread `json:"received_to_delivered_p50_ms"`
+	Delivered99  spread `json:"received_to_delivered_p99_ms"`
+	Delivered999 spread `json:"received_to_delivered_p999_ms"`
+	Refused      int    `json:"refused"`
+	tally
+}
 
-| what | median | least | most |
-|---|---|---|---|
-`, "`make bench`")
-	row := func(name, format string, value func(round) float64) {
-		var values []float64
-		for _, r := range rounds {
-			values = append(values, value(r))
-		}
-		slices.Sort(values)
-		cell := func(v float64) string { return fmt.Sprintf(format, v) }
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", name, cell(values[len(values)/2]), cell(values[0]), cell(values[len(values)-1]))
+// goal is one of the figures that were set beforehand.
+type goal struct {
+	What    string  `json:"what"`
+	Wanted  float64 `json:"wanted"`
+	AtMost  bool    `json:"at_most"` // otherwise at least
+	Figure  spread  `json:"figure"`
+	Reached bool    `json:"reached"` // by the median
+}
+
+func newGoal(what string, wanted float64, atMost bool, figure spread) goal {
+	reached := figure.Median >= wanted
+	if atMost {
+		reached = figure.Median < wanted
 	}
-	row("bare handler, answers/s", "%.0f", func(r round) float64 { return r.bare.rate() })
-	row("Hookgate, accepted/s", "%.0f", func(r round) float64 { return r.gate.rate() })
-	row("ratio", "%.2f", round.ratio)
-	row("Hookgate, p50 ms", "%.1f", func(r round) float64 { return ms(r.gate.percentile(.5)) })
-	row("Hookgate, p99 ms", "%.1f", func(r round) float64 { return ms(r.gate.percentile(.99)) })
-	row("stream complete after the last answer, ms", "%.0f", func(r round) float64 { return ms(r.drain) })
-	each := func(cpu time.Duration) float64 { return cpu.Seconds() * 1e6 / float64(o.events) }
-	row("bare handler, processor us an event", "%.0f", func(r round) float64 { return each(r.bareCPU) })
-	row("Hookgate, processor us an event", "%.0f", func(r round) float64 { return each(r.gateCPU) })
-	row("Redis, processor us an event", "%.0f", func(r round) float64 { return each(r.queueCPU) })
-	fmt.Fprintf(&b, "\nLost 0, doubled 0: the stream held exactly the %d accepted events of each run.\n", o.events)
-	fmt.Fprintf(&b, "\n%d rounds of %d events of %d bytes over %d connections, %s, %s on %s, %d cores (%s), %s.\n",
-		len(rounds), o.events, o.size, o.connections, time.Now().UTC().Format(time.DateOnly), runtime.Version(), runtime.GOARCH, runtime.NumCPU(), cpu(), "the generator on the same cores")
-	return os.WriteFile(o.report, []byte(b.String()), 0o644)
+	return goal{what, wanted, atMost, figure, reached}
 }
 
-func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+func newReport(c *compareCommand, m machine, wanted []row, rounds []round) *report {
+	r := &report{
+		Made: time.Now().UTC().Format(time.DateOnly), Machine: m, Rounds: len(rounds), Size: c.Size, Connections: c.Connections,
+		Drift: over(rounds, func(r round) float64 { return r.after.outcome.perSecond() / r.before.outcome.perSecond() }),
+	}
+	var both []*sample
+	for _, round := range rounds {
+		both = append(both, round.before, round.after)
+	}
+	r.Bare = figuresOf(both)
+	for _, row := range wanted {
+		var samples, halves []*sample
+		for _, round := range rounds {
+			samples = append(samples, round.rows[row.Name])
+			if half := round.rows[row.Name].atHalf; half != nil {
+				halves = append(halves, half)
+			}
+		}
+		one := rowReport{row: row, figures: figuresOf(samples)}
+		one.Ratio = over(rounds, func(r round) float64 { return r.rows[row.Name].outcome.perSecond() / r.ceiling() })
+		if len(halves) > 0 {
+			one.Half = halfOf(halves)
+		}
+		r.Rows = append(r.Rows, one)
+	}
+	r.Goals = goalsOf(r.Rows)
+	return r
+}
 
-func cpu() string {
-	info, err := os.ReadFile("/proc/cpuinfo")
+func figuresOf(samples []*sample) figures {
+	cpu := func(spent func(*sample) time.Duration) spread {
+		return over(samples, func(s *sample) float64 { return spent(s).Seconds() * 1e6 / float64(s.outcome.sent) })
+	}
+	f := figures{
+		Events:       samples[0].outcome.sent,
+		Rate:         over(samples, func(s *sample) float64 { return s.outcome.perSecond() }),
+		P50:          over(samples, func(s *sample) float64 { return milli(s.outcome.latency.ValueAtPercentile(50)) }),
+		P99:          over(samples, func(s *sample) float64 { return milli(s.outcome.latency.ValueAtPercentile(99)) }),
+		ServerCPU:    cpu(func(s *sample) time.Duration { return s.serverCPU }),
+		JournalCPU:   cpu(func(s *sample) time.Duration { return s.journalCPU }),
+		QueueCPU:     cpu(func(s *sample) time.Duration { return s.queueCPU }),
+		GeneratorCPU: cpu(func(s *sample) time.Duration { return s.outcome.cpu }),
+		Allocations:  over(samples, func(s *sample) float64 { return s.allocations }),
+		PeakMiB:      over(samples, func(s *sample) float64 { return float64(s.peak) / (1 << 20) }),
+		Completed:    over(samples, func(s *sample) float64 { return float64(s.complete-s.outcome.took) / 1e6 }),
+	}
+	f.tally, f.Refused = sumOf(samples)
+	return f
+}
+
+func halfOf(samples []*sample) *atHalf {
+	at := func(p float64) func(*sample) float64 {
+		return func(s *sample) float64 { return milli(s.outcome.latency.ValueAtPercentile(p)) }
+	}
+	delivered := func(p float64) func(*sample) float64 {
+		return func(s *sample) float64 { return milli(s.tally.delivery.ValueAtPercentile(p)) }
+	}
+	h := &atHalf{
+		Offered: over(samples, func(s *sample) float64 { return s.outcome.perSecond() }),
+		P50:     over(samples, at(50)), P99: over(samples, at(99)), P999: over(samples, at(99.9)), Most: over(samples, at(100)),
+		Late:        over(samples, func(s *sample) float64 { return milli(s.outcome.late.ValueAtPercentile(99)) }),
+		Delivered50: over(samples, delivered(50)), Delivered99: over(samples, delivered(99)), Delivered999: over(samples, delivered(99.9)),
+	}
+	h.tally, h.Refused = sumOf(samples)
+	return h
+}
+
+func sumOf(samples []*sample) (sum tally, refused int) {
+	for _, s := range samples {
+		sum.Lost += s.tally.Lost
+		sum.Doubled += s.tally.Doubled
+		sum.Forged += s.tally.Forged
+		refused += s.outcome.statuses[503]
+	}
+	return sum, refused
+}
+
+func goalsOf(rows []rowReport) (goals []goal) {
+	lost := 0
+	for _, r := range rows {
+		lost += r.Lost
+		if r.Goal > 0 {
+			goals = append(goals, newGoal("("+r.Name+") "+r.Title+", ratio to (a)", r.Goal, false, r.Ratio))
+		}
+		if r.Half != nil {
+			lost += r.Half.Lost
+		}
+		if r.Name == "b" {
+			goals = append(goals,
+				newGoal("(b) at half load, p99 of the answer, ms", 10, true, r.Half.P99),
+				newGoal("(b) at half load, p99 from receipt to delivery, ms", 50, true, r.Half.Delivered99),
+				newGoal("(b) allocations an event", 61, true, r.Allocations))
+		}
+	}
+	return append(goals, newGoal("acknowledged events lost, all rows and rounds", 1, true, spreadOf([]float64{float64(lost)})))
+}
+
+// write puts both forms of the report into a folder.
+func (r *report) write(dir string) error {
+	if err := writeJSON(filepath.Join(dir, "bench.json"), r); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "bench.md"), []byte(r.markdown()), 0o644)
+}
+
+func writeJSON(path string, v any) error {
+	text, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
-		return runtime.GOOS
+		return err
 	}
-	for line := range strings.Lines(string(info)) {
-		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return runtime.GOOS
+	return os.WriteFile(path, append(text, '\n'), 0o644)
 }
