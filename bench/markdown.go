@@ -47,13 +47,13 @@ func (r *report) markdown() string {
 				h.Most.in("%.0f"), h.Delivered50.in("%.0f"), h.Delivered99.in("%.0f"), h.Delivered999.in("%.0f"), h.Lost, h.Doubled, h.Late.in("%.2f"))
 		}
 	}
-	b.WriteString("\n## What an event costs\nProcessor time in microseconds, allocations of the gateway, and its memory at most.\n\n| row | server | journal's Redis | stream's Redis | generator | allocations | MiB | stream complete after the last answer, ms |\n|---|---|---|---|---|---|---|---|\n")
-	cost := func(name string, f figures) {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s |\n", name, f.ServerCPU.in("%.1f"), f.JournalCPU.in("%.1f"), f.QueueCPU.in("%.1f"), f.GeneratorCPU.in("%.1f"), f.Allocations.in("%.0f"), f.PeakMiB.in("%.0f"), f.Completed.in("%.0f"))
+	b.WriteString("\n## What an event costs\nProcessor time in microseconds, allocations of the gateway, and its memory at most.\n\n| row | server | journal's Redis | stream's Redis | generator | ratio to (a) by all four | allocations | MiB | stream complete after the last answer, ms |\n|---|---|---|---|---|---|---|---|---|\n")
+	cost := func(name, ratio string, f figures) {
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", name, f.ServerCPU.in("%.1f"), f.JournalCPU.in("%.1f"), f.QueueCPU.in("%.1f"), f.GeneratorCPU.in("%.1f"), ratio, f.Allocations.in("%.0f"), f.PeakMiB.in("%.0f"), f.Completed.in("%.0f"))
 	}
-	cost("a", r.Bare)
+	cost("a", "1", r.Bare)
 	for _, w := range r.Rows {
-		cost(w.Name, w.figures)
+		cost(w.Name, w.CPURatio.in("%.2f"), w.figures)
 	}
 	m := r.Machine
 	fmt.Fprintf(&b, `

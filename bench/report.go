@@ -25,8 +25,11 @@ type report struct {
 type rowReport struct {
 	row
 	figures
-	Ratio spread  `json:"ratio"`
-	Half  *atHalf `json:"at_half_load,omitempty"`
+	Ratio spread `json:"ratio"`
+	// CPURatio is the processor time of an event at the bare handler, generator included, to that at the row with all its
+	// servers: the ratio of two cores that do nothing else, which others on the machine move less.
+	CPURatio spread  `json:"ratio_by_processor_time"`
+	Half     *atHalf `json:"at_half_load,omitempty"`
 }
 
 // figures are what a row gave at capacity. Processor time is microseconds an event.
@@ -98,6 +101,9 @@ func newReport(c *compareCommand, m machine, wanted []row, rounds []round) *repo
 		}
 		one := rowReport{row: row, figures: figuresOf(samples)}
 		one.Ratio = over(rounds, func(r round) float64 { return r.rows[row.Name].outcome.perSecond() / r.ceiling() })
+		one.CPURatio = over(rounds, func(r round) float64 {
+			return (r.before.cost() + r.after.cost()) / 2 / r.rows[row.Name].cost()
+		})
 		if len(halves) > 0 {
 			one.Half = halfOf(halves)
 		}
@@ -105,6 +111,11 @@ func newReport(c *compareCommand, m machine, wanted []row, rounds []round) *repo
 	}
 	r.Goals = goalsOf(r.Rows)
 	return r
+}
+
+// cost is the processor time of an event in all processes, the generator's too.
+func (s *sample) cost() float64 {
+	return (s.serverCPU + s.journalCPU + s.queueCPU + s.outcome.cpu).Seconds() / float64(s.outcome.sent)
 }
 
 func figuresOf(samples []*sample) figures {

@@ -161,7 +161,7 @@ func (s *setup) run(r row, l load, acked []bool, gate *gateway, store, queue *pr
 	if _, err := target.length(ctx, count(acked)); err != nil {
 		return nil, err
 	}
-	before, err := gate.allocations()
+	made, err := gate.allocations()
 	if err != nil {
 		return nil, err
 	}
@@ -183,11 +183,9 @@ func (s *setup) run(r row, l load, acked []bool, gate *gateway, store, queue *pr
 		outcome: o, complete: time.Since(began), ready: gate.ready,
 		serverCPU: gate.since(), journalCPU: store.since(), queueCPU: queue.since(), peak: gate.peakMemory(),
 	}
-	after, err := gate.allocations()
-	if err != nil {
+	if m.allocations, err = made(o.sent); err != nil {
 		return nil, err
 	}
-	m.allocations = (after - before) / float64(o.sent)
 	if m.tally, err = target.audit(ctx, acked); err != nil {
 		return nil, err
 	}
