@@ -13,9 +13,9 @@ import (
 	"github.com/hookgate/hookgate"
 )
 
-// maxFile is the largest configuration file, in bytes: room for a thousand sources. The parser's time grows faster than
-// the file, and a reload waits for it.
-const maxFile = 256 << 10
+// maxFile is the largest configuration file, in bytes: room for ten thousand sources. The parser takes a tenth of a second for a
+// thousand of them, a little less than that for each further thousand, and a reload waits for it.
+const maxFile = 2 << 20
 
 // Load reads the file at path. References to secrets are resolved through env, which is os.LookupEnv outside of tests,
 // and through files relative to the folder of path. The error is a Problems with everything that is wrong, or says that
@@ -31,7 +31,7 @@ func Load(path string, env func(string) (string, bool), rules Rules) (*Config, P
 		return nil, nil, fmt.Errorf("configuration: %w", err)
 	}
 	if len(data) > maxFile {
-		return nil, nil, fmt.Errorf("configuration: %s is larger than 256 KiB; a key or a secret belongs in a file of its own", path)
+		return nil, nil, fmt.Errorf("configuration: %s is larger than 2 MiB; a key or a secret belongs in a file of its own", path)
 	}
 	return Parse(path, data, env, rules)
 }

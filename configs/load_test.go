@@ -348,7 +348,7 @@ func TestLoadWithoutFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	large := filepath.Join(dir, "large.yaml")
-	if err := os.WriteFile(large, []byte(strings.Repeat("#", 256<<10+1)), 0o600); err != nil {
+	if err := os.WriteFile(large, []byte(strings.Repeat("#", 2<<20+1)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for name, path := range map[string]string{"missing": filepath.Join(dir, "no.yaml"), "folder": dir, "large": large} {
