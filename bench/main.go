@@ -12,9 +12,11 @@ import (
 )
 
 type commands struct {
-	Compare compareCommand `cmd:"" default:"withargs" help:"Measure every row in turn beside the bare handler, and write docs/bench.md and docs/bench.json."`
-	Growth  growthCommand  `cmd:"" help:"Measure what an event costs as sources, destinations, bodies, batches and the journal grow, and write docs/growth.md with a plot of each."`
-	Bare    bareCommand    `cmd:"" hidden:"" help:"Be the bare handler (used by bench itself)."`
+	Compare      compareCommand      `cmd:"" default:"withargs" help:"Measure every row in turn beside the bare handler, and write docs/bench.md and docs/bench.json."`
+	Growth       growthCommand       `cmd:"" help:"Measure what an event costs as sources, destinations, bodies, batches and the journal grow, and write docs/growth.md with a plot of each."`
+	Instructions instructionsCommand `cmd:"" help:"Count the instructions of each step of an event's way, and compare them with the baseline."`
+	Path         pathCommand         `cmd:"" hidden:"" help:"Go the way of an event in this process (used by instructions)."`
+	Bare         bareCommand         `cmd:"" hidden:"" help:"Be the bare handler (used by bench itself)."`
 }
 
 func main() {

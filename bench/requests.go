@@ -41,15 +41,24 @@ func prepare(n int, p *provider, delivery func(i int) delivery) (requests, error
 	return all, errors.Join(failed...)
 }
 
-// write signs a delivery by the gateway's own scheme and writes it as it goes over the wire.
-func (p *provider) write(d delivery) ([]byte, error) {
+// sign makes the request of a delivery, by the gateway's own scheme.
+func (p *provider) sign(d delivery) (*hookgate.Request, error) {
 	req := &hookgate.Request{
-		Method: http.MethodPost, Target: d.path, Body: d.body, Header: http.Header{"Content-Type": {p.contentType}},
+		Method: http.MethodPost, Target: d.path, Body: d.body, Header: http.Header{"Content-Type": {p.contentType}}, ReceivedAt: time.Now(),
 	}
 	if p.proof != nil { // the sender has a token already, and uses it until it expires
 		req.Header["Authorization"] = p.proof
-	} else if err := p.signer.Sign(req, time.Now()); err != nil {
+	} else if err := p.signer.Sign(req, req.ReceivedAt); err != nil {
 		return nil, fmt.Errorf("%s: %w", p.scheme, err)
+	}
+	return req, nil
+}
+
+// write signs a delivery and writes it as it goes over the wire.
+func (p *provider) write(d delivery) ([]byte, error) {
+	req, err := p.sign(d)
+	if err != nil {
+		return nil, err
 	}
 	var b bytes.Buffer
 	b.Grow(len(d.body) + 512)
