@@ -5,6 +5,7 @@ SHELL := bash
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
+BENCHSTAT := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 # Where the database of known vulnerabilities is; a copy of it will do: make vuln VULNDB=file:///srv/vulndb
 VULNDB ?= https://vuln.go.dev
 # A count, because a run that ends by the clock in the middle of an input is reported as a failure.
@@ -76,8 +77,27 @@ nightly: lint test mutants soak ## all of it, with a minute for every fuzz targe
 	$(MAKE) fuzz FUZZTIME=1m
 
 .PHONY: bench
-bench: tools ## measure accepted events a second beside a bare handler, and write docs/bench.md
-	go run ./bench
+bench: tools ## measure Hookgate beside a bare handler, and write docs/bench.md and docs/bench.json; a quiet machine, BENCH for flags
+	go run ./bench compare $(BENCH)
+
+.PHONY: growth
+growth: tools ## measure what an event costs as things grow, and write docs/growth.md with plots; half an hour and 6 GiB of disk
+	go run ./bench growth $(GROWTH)
+
+# The steps of an event's way: verify, normalise, envelope, accept, forward, and all of them together.
+STEPS := ^Benchmark(Verify|Normalize|Netcore|Commbox|Envelope|Accept|Engine|Path)$$
+COUNT ?= 6
+.PHONY: steps
+steps: ## time and allocations of each step against bench/testdata/steps.txt, by benchstat; KEEP=1 writes that anew
+	@mkdir -p bin
+	go test -run '^$$' -bench '$(STEPS)' -benchmem -benchtime 0.3s -count $(COUNT) . ./verifiers ./normalize ./journal ./forward ./bench \
+	  | tee bin/steps.txt | grep --line-buffered '^pkg:'
+	$(if $(KEEP),cp bin/steps.txt bench/testdata/steps.txt,go run $(BENCHSTAT) bench/testdata/steps.txt bin/steps.txt)
+
+.PHONY: instructions
+instructions: TOOLS := valgrind
+instructions: tools ## instructions of each step against bench/testdata/instructions.json, which a busy machine does not move; KEEP=1 writes that anew
+	CGO_ENABLED=0 go run ./bench instructions $(if $(KEEP),--keep)
 
 .PHONY: three-nodes
 three-nodes: TOOLS := redis-server curl
