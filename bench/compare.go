@@ -41,7 +41,7 @@ func (c *compareCommand) Run() error {
 	if err != nil {
 		return err
 	}
-	m, err := look(dir)
+	m, err := look(program, dir)
 	if err != nil {
 		return err
 	}
@@ -170,7 +170,7 @@ func (c *Common) begin() (dir, program string, err error) {
 		return dir, program, err
 	}
 	program = filepath.Join(dir, "hookgate")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, "./cmd/hookgate")
+	build := exec.Command("go", "build", "-buildvcs=auto", "-trimpath", "-ldflags", "-s -w", "-o", program, "./cmd/hookgate")
 	build.Env, build.Stderr = append(os.Environ(), "CGO_ENABLED=0"), os.Stderr
 	if err := build.Run(); err != nil {
 		return "", "", fmt.Errorf("go build: %w", err)

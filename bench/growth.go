@@ -56,7 +56,7 @@ func (c *growthCommand) Run() error {
 	if err != nil {
 		return err
 	}
-	m, err := look(dir)
+	m, err := look(program, dir)
 	if err != nil {
 		return err
 	}

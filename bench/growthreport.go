@@ -98,9 +98,7 @@ Nothing else than what is named differs from one source, one destination, 900 by
 			b.WriteString("\n")
 		}
 	}
-	m := r.Machine
-	fmt.Fprintf(&b, "\n%s: %s, %d cores, %d MiB, Linux %s, %s, writing 4 KiB and syncing them takes %.0f us; %s, SQLite %s, Redis %s. Load before the first point %s.\n",
-		r.Made, m.CPU, m.Cores, m.MemoryMiB, m.Kernel, m.FileSystem, m.SyncMicros, m.Go, m.SQLite, m.Redis, m.Load)
+	fmt.Fprintf(&b, "\n## Measured on\n%s: %s", r.Made, r.Machine)
 	return b.String()
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -27,11 +28,18 @@ type machine struct {
 	Go         string  `json:"go"`
 	SQLite     string  `json:"sqlite"`
 	Redis      string  `json:"redis"`
+	Hookgate   string  `json:"hookgate"`
 	// Load is the one-minute load average before the first round: above a few tenths, others were at work.
 	Load string `json:"load_before"`
 }
 
-func look(dir string) (machine, error) {
+// String is the machine in two lines.
+func (m machine) String() string {
+	return fmt.Sprintf("%s, %d cores, %d MiB, Linux %s, %s, where writing 4 KiB and syncing them takes %.0f us;\n%s, SQLite %s, Redis %s, Hookgate %s. Load before the start %s.\n",
+		m.CPU, m.Cores, m.MemoryMiB, m.Kernel, m.FileSystem, m.SyncMicros, m.Go, m.SQLite, m.Redis, m.Hookgate, m.Load)
+}
+
+func look(program, dir string) (machine, error) {
 	m := machine{
 		CPU: field("/proc/cpuinfo", "model name"), Cores: runtime.NumCPU(), Kernel: line("/proc/sys/kernel/osrelease"),
 		Go: runtime.Version() + " " + runtime.GOARCH, SQLite: sqlite3.SQLITE_VERSION,
@@ -53,6 +61,11 @@ func look(dir string) (machine, error) {
 		return m, err
 	}
 	m.Redis = info["Server"]["redis_version"]
+	version, err := exec.Command(program, "version").Output()
+	if err != nil {
+		return m, fmt.Errorf("%s version: %w", program, err)
+	}
+	m.Hookgate = strings.TrimPrefix(strings.TrimSpace(string(version)), "hookgate ")
 	m.SyncMicros, err = syncTime(dir)
 	return m, err
 }
