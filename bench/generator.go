@@ -88,17 +88,14 @@ func (g *generator) run(epoll int) error {
 		if err := g.send(); err != nil {
 			return err
 		}
-		n, err := syscall.EpollWait(epoll, events, 0)
-		if err == nil && n == 0 {
-			if time.Since(progress) > stalled {
-				return fmt.Errorf("nothing for %s", stalled)
-			}
-			err = sleep(epoll, g.pause())
-		}
-		if err != nil && err != syscall.EINTR {
+		n, err := g.wait(epoll, events)
+		if err != nil {
 			return err
 		}
-		for _, e := range events[:max(n, 0)] {
+		if n == 0 && time.Since(progress) > stalled {
+			return fmt.Errorf("nothing for %s", stalled)
+		}
+		for _, e := range events[:n] {
 			progress = time.Now()
 			if err := g.serve(g.byFile[e.Fd]); err != nil {
 				return err
@@ -134,12 +131,20 @@ func (g *generator) due(i int) time.Time {
 	return g.began.Add(time.Duration(float64(i) / g.rate * float64(time.Second)))
 }
 
-// pause is how long there is nothing to send.
-func (g *generator) pause() time.Duration {
-	if g.rate > 0 && g.next < g.count && len(g.idle) > 0 {
-		return min(max(time.Until(g.due(g.next)), time.Microsecond), time.Second)
+// wait gives what has happened, once something has or there is something to send. epoll_wait counts in milliseconds, so that
+// a shorter wait takes a select.
+func (g *generator) wait(epoll int, events []syscall.EpollEvent) (n int, err error) {
+	if g.rate == 0 || g.next == g.count || len(g.idle) == 0 {
+		n, err = syscall.EpollWait(epoll, events, 1000)
+	} else if n, err = syscall.EpollWait(epoll, events, 0); n == 0 && err == nil {
+		if err = sleep(epoll, time.Until(g.due(g.next))); err == nil {
+			n, err = syscall.EpollWait(epoll, events, 0)
+		}
 	}
-	return time.Second
+	if err == syscall.EINTR {
+		return 0, nil
+	}
+	return max(n, 0), err
 }
 
 // serve goes on with a connection that epoll has named.

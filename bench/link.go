@@ -126,12 +126,12 @@ func parseAnswer(b []byte) (status, length int, err error) {
 	return status, end + len("\r\n\r\n") + body, err
 }
 
-// sleep waits until epoll has something, at most d. epoll_wait itself counts in milliseconds.
+// sleep waits until epoll has something, at most d and at most a second.
 func sleep(epoll int, d time.Duration) error {
 	var files syscall.FdSet
-	const bits = 8 * int(len(files.Bits)*8) / len(files.Bits)
-	files.Bits[epoll/bits] |= 1 << (epoll % bits)
-	timeout := syscall.NsecToTimeval(d.Nanoseconds())
+	const word = strconv.IntSize // of the bits, on every processor
+	files.Bits[epoll/word] |= 1 << (epoll % word)
+	timeout := syscall.NsecToTimeval(min(max(d, time.Microsecond), time.Second).Nanoseconds())
 	_, err := syscall.Select(epoll+1, &files, nil, nil, &timeout)
 	return err
 }
