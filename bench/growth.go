@@ -81,7 +81,7 @@ func (c *growthCommand) Run() error {
 		if err != nil {
 			return fmt.Errorf("remembered: %w", err)
 		}
-		report.Axes = append(report.Axes, grown)
+		report.Axes, report.Goals = append(report.Axes, grown), grown.goalsOf()
 	}
 	if err := report.write(c.Out); err != nil {
 		return err

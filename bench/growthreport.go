@@ -15,6 +15,20 @@ type growthReport struct {
 	Machine machine `json:"machine"`
 	Rounds  int     `json:"rounds"`
 	Axes    []grown `json:"axes"`
+	Goals   []goal  `json:"goals"`
+}
+
+// goalsOf are those of a journal that remembers many events.
+func (g *grown) goalsOf() (goals []goal) {
+	for _, p := range g.Points {
+		if p.X == 1_000_000 {
+			goals = append(goals, newGoal("start until ready with a million events in the journal, ms", 150, true, p.Ready))
+		}
+		if p.X == 10_000_000 && p.Ratio != nil {
+			goals = append(goals, newGoal("events/s with ten million remembered events, ratio to a new journal", .9, false, *p.Ratio))
+		}
+	}
+	return goals
 }
 
 // grown is an axis with what was measured along it.
@@ -78,6 +92,9 @@ handler. Cost is processor time of the gateway, from the first request until eve
 with synchronous=FULL, the destinations are Redis streams. Figures are the median of %d rounds, and in brackets least and most.
 Nothing else than what is named differs from one source, one destination, 900 bytes a body and an empty journal.
 `, "`make growth`", r.Rounds)
+	if len(r.Goals) > 0 {
+		b.WriteString("\n## Goals\n" + goalTable(r.Goals))
+	}
 	for _, g := range r.Axes {
 		fmt.Fprintf(&b, "\n## %s\n", g.Title)
 		if g.Said != "" {

@@ -23,17 +23,7 @@ and after the others; a ratio is to the mean of the two. Figures are the median 
 func (r *report) markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, preface, "`make bench`", r.Rounds)
-	b.WriteString("## Goals\n| goal | wanted | measured | |\n|---|---|---|---|\n")
-	for _, g := range r.Goals {
-		sign, said := "at least", "reached"
-		if g.AtMost {
-			sign = "under"
-		}
-		if !g.Reached {
-			said = "**not reached**"
-		}
-		fmt.Fprintf(&b, "| %s | %s %v | %s | %s |\n", g.What, sign, g.Wanted, g.Figure.in("%.2f"), said)
-	}
+	b.WriteString("## Goals\n" + goalTable(r.Goals))
 	b.WriteString("\n## At capacity\n| | row | durability of a 200 | answers/s | ratio to (a) | p99 of the answer, ms | lost, doubled, never sent, refused |\n|---|---|---|---|---|---|---|\n")
 	fmt.Fprintf(&b, "| a | %s | %s | %s | 1 | %s | |\n", bare.Title, bare.Durability, r.Bare.Rate.in("%.0f"), r.Bare.P99.in("%.1f"))
 	for _, w := range r.Rows {
@@ -63,6 +53,22 @@ func (r *report) markdown() string {
 duplicates are of 10,000 events that came before the clock started. Of the bad signatures the first 120 a minute are answered
 401, the rest 429, after the signature was checked like any other.
 `)
+	return b.String()
+}
+
+func goalTable(goals []goal) string {
+	var b strings.Builder
+	b.WriteString("| goal | wanted | measured | |\n|---|---|---|---|\n")
+	for _, g := range goals {
+		sign, said := "at least", "reached"
+		if g.AtMost {
+			sign = "under"
+		}
+		if !g.Reached {
+			said = "**not reached**"
+		}
+		fmt.Fprintf(&b, "| %s | %s %v | %s | %s |\n", g.What, sign, g.Wanted, g.Figure.in("%.2f"), said)
+	}
 	return b.String()
 }
 
