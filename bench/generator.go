@@ -41,8 +41,8 @@ func (o *outcome) perSecond() float64 { return float64(o.sent) / o.took.Seconds(
 // newHistogram holds a microsecond to a minute with three digits.
 func newHistogram() *hdrhistogram.Histogram { return hdrhistogram.New(1, 60_000_000, 3) }
 
-// generator is one thread around epoll. A goroutine a connection costs twice as much, and its timers are a millisecond
-// coarse; the machine's cores are to be spent on the server.
+// generator is one thread around epoll. A goroutine a connection costs more, and Go's timers are a millisecond coarse on a
+// machine that is idle otherwise; the cores are to be spent on the server.
 type generator struct {
 	load
 	*outcome

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -58,8 +59,11 @@ func (c *growthCommand) remember(s *setup) (grown, error) {
 	return g, nil
 }
 
-// batchOf is how many events stand in one request while a journal is filled.
-const batchOf = 5000
+// A journal is filled by so many requests at once, which share a commit, of so many events each.
+const (
+	fillers = 4
+	batchOf = 1000
+)
 
 // fill brings a journal that holds held events to n, by the journal's own package, and says how many it holds then.
 func fill(path string, held, n int) (int, error) {
@@ -72,36 +76,36 @@ func fill(path string, held, n int) (int, error) {
 	}
 	began, told := time.Now(), time.Now()
 	src := &hookgate.Source{Name: sourceName(0), Provider: "sprinklr", Window: 7 * 24 * time.Hour}
-	failed := make(chan error, 8)
 	for held < n && err == nil {
+		failed := make([]error, fillers)
 		var group sync.WaitGroup
-		for range cap(failed) { // they share a commit
-			if held >= n {
-				break
-			}
+		for i := range fillers {
 			first, size := held, min(batchOf, n-held)
-			group.Go(func() {
-				req, events := remembered(src, first, size, n)
-				if _, err := j.Accept(context.Background(), req, events); err != nil {
-					failed <- err
-				}
-			})
+			group.Go(func() { failed[i] = put(j, src, first, size, n) })
 			held += size
 		}
 		group.Wait()
-		select {
-		case err = <-failed:
-		default:
-		}
+		err = errors.Join(failed...)
 		if time.Since(told) > 5*time.Second {
 			told = time.Now()
 			fmt.Printf("%d of %d events remembered after %s\n", held, n, time.Since(began).Round(time.Second))
 		}
 	}
-	if closed := j.Close(); err == nil {
-		err = closed
+	return held, errors.Join(err, j.Close())
+}
+
+// put hands a request to the journal, again where that was too slow to answer: what it has taken then is a duplicate.
+func put(j *journal.SQLite, src *hookgate.Source, first, size, of int) (err error) {
+	if size == 0 {
+		return nil
 	}
-	return held, err
+	for range 10 {
+		req, events := remembered(src, first, size, of)
+		if _, err = j.Accept(context.Background(), req, events); err == nil {
+			return nil
+		}
+	}
+	return err
 }
 
 // remembered is a request of small events from the six days before the measured ones. of is how many there will be.
