@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 type compareCommand struct {
@@ -37,14 +39,10 @@ func (c *compareCommand) Run() error {
 	if err != nil {
 		return err
 	}
-	dir, program, err := c.begin()
-	if err != nil {
-		return err
-	}
-	m, err := look(program, dir)
-	if err != nil {
-		return err
-	}
+	return c.within(func(m machine, dir, program string) error { return c.measure(m, dir, program, wanted) })
+}
+
+func (c *compareCommand) measure(m machine, dir, program string, wanted []row) error {
 	s := &setup{program: program, dir: dir, connections: c.Connections}
 	if err := c.prepare(s, wanted); err != nil {
 		return err
@@ -58,11 +56,7 @@ func (c *compareCommand) Run() error {
 		all = append(all, r)
 		c.tell(i, r, wanted)
 	}
-	report := newReport(c, m, wanted, all)
-	if err := report.write(c.Out); err != nil {
-		return err
-	}
-	return os.RemoveAll(dir)
+	return newReport(c, m, wanted, all).write(c.Out)
 }
 
 func (c *compareCommand) rows() ([]row, error) {
@@ -160,20 +154,44 @@ type Common struct {
 	Out         string `default:"docs" help:"Where the report goes."`
 }
 
-// begin makes a folder, and the program unless one was given.
-func (c *Common) begin() (dir, program string, err error) {
-	if dir, err = os.MkdirTemp(c.Dir, "hookgate-bench-"); err != nil {
-		return "", "", err
+// within makes a folder, and the program unless one was given, looks at the machine and lets do measure there. The folder goes
+// at the end and when somebody interrupts; the servers end with this process. After an error it stays for a look.
+func (c *Common) within(do func(m machine, dir, program string) error) error {
+	dir, err := os.MkdirTemp(c.Dir, "hookgate-bench-")
+	if err != nil {
+		return err
 	}
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-interrupted
+		_ = os.RemoveAll(dir)
+		os.Exit(1)
+	}()
+	program, err := c.build(dir)
+	if err != nil {
+		return err
+	}
+	m, err := look(program, dir)
+	if err == nil {
+		err = do(m, dir, program)
+	}
+	if err != nil {
+		return fmt.Errorf("%w; configurations and journals are left in %s", err, dir)
+	}
+	return os.RemoveAll(dir)
+}
+
+// build makes the program that is measured.
+func (c *Common) build(dir string) (program string, err error) {
 	if c.Program != "" {
-		program, err = filepath.Abs(c.Program)
-		return dir, program, err
+		return filepath.Abs(c.Program)
 	}
 	program = filepath.Join(dir, "hookgate")
 	build := exec.Command("go", "build", "-buildvcs=auto", "-trimpath", "-ldflags", "-s -w", "-o", program, "./cmd/hookgate")
 	build.Env, build.Stderr = append(os.Environ(), "CGO_ENABLED=0"), os.Stderr
 	if err := build.Run(); err != nil {
-		return "", "", fmt.Errorf("go build: %w", err)
+		return "", fmt.Errorf("go build: %w", err)
 	}
-	return dir, program, nil
+	return program, nil
 }

@@ -51,15 +51,9 @@ type point struct {
 }
 
 // Run measures, and writes docs/growth.md, docs/growth.json and a plot for each axis.
-func (c *growthCommand) Run() error {
-	dir, program, err := c.begin()
-	if err != nil {
-		return err
-	}
-	m, err := look(program, dir)
-	if err != nil {
-		return err
-	}
+func (c *growthCommand) Run() error { return c.within(c.measure) }
+
+func (c *growthCommand) measure(m machine, dir, program string) (err error) {
 	s := &setup{program: program, dir: dir, connections: c.Connections}
 	if s.keys, err = newKeys(); err != nil {
 		return err
@@ -83,10 +77,7 @@ func (c *growthCommand) Run() error {
 		}
 		report.Axes, report.Goals = append(report.Axes, grown), grown.goalsOf()
 	}
-	if err := report.write(c.Out); err != nil {
-		return err
-	}
-	return os.RemoveAll(dir)
+	return report.write(c.Out)
 }
 
 // axes are those of which every point has a journal of its own.
