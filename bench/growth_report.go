@@ -44,7 +44,7 @@ type grownPoint struct {
 	All         spread  `json:"gateway_and_redis_cpu_us"`
 	Rate        spread  `json:"events_per_second"`
 	Ratio       *spread `json:"ratio_to_new_journal,omitempty"`
-	Allocations spread  `json:"allocations"`
+	Allocations spread  `json:"allocations"` // 0 where nobody asked
 	PeakMiB     spread  `json:"peak_mib"`
 	Ready       spread  `json:"started_in_ms"`
 	tally
@@ -107,8 +107,12 @@ Nothing else than what is named differs from one source, one destination, 900 by
 		}
 		fmt.Fprintf(&b, "| %s | gateway, us | with Redis, us | events/s | allocations | MiB at most | started in, ms | lost, doubled |%s\n|---|---|---|---|---|---|---|---|%s\n", g.X, last, rule)
 		for _, p := range g.Points {
+			allocations := p.Allocations.in("%.0f")
+			if p.Allocations.Most == 0 {
+				allocations = "not asked"
+			}
 			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %d, %d |", thousands(p.X), p.CPU.in("%.1f"), p.All.in("%.1f"), p.Rate.in("%.0f"),
-				p.Allocations.in("%.0f"), p.PeakMiB.in("%.0f"), p.Ready.in("%.0f"), p.Lost, p.Doubled)
+				allocations, p.PeakMiB.in("%.0f"), p.Ready.in("%.0f"), p.Lost, p.Doubled)
 			if p.Ratio != nil {
 				fmt.Fprintf(&b, " %s |", p.Ratio.in("%.2f"))
 			}

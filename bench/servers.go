@@ -197,6 +197,9 @@ func (g *gateway) allocated() (float64, error) {
 		return 0, err
 	}
 	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return 0, fmt.Errorf("the metrics are answered %s", answer.Status)
+	}
 	lines := bufio.NewScanner(answer.Body)
 	for lines.Scan() {
 		if value, ok := strings.CutPrefix(lines.Text(), "go_memstats_mallocs_total "); ok {
