@@ -28,16 +28,18 @@ type keyUses struct {
 	first func(source string, p hookgate.Proof) // may be nil
 }
 
-// expect makes the series of a source's keys; an entry without keys has none.
-func (u *keyUses) expect(source string, keys []hookgate.Proof) {
+// expect makes the series of the sources' keys; an entry without keys has none.
+func (u *keyUses) expect(sources []*hookgate.Source) {
 	all := make(map[key]*keyUse)
 	if known := u.known.Load(); known != nil {
 		maps.Copy(all, *known)
 	}
-	for _, k := range keys {
-		k := key{source, k.Scheme, k.KeyID}
-		if all[k] == nil {
-			all[k] = new(keyUse)
+	for _, s := range sources {
+		for _, proof := range s.Keys {
+			k := key{s.Name, proof.Scheme, proof.KeyID}
+			if all[k] == nil {
+				all[k] = new(keyUse)
+			}
 		}
 	}
 	u.known.Store(&all)

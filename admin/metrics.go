@@ -96,18 +96,20 @@ func NewMetrics(snapshot func() Snapshot, first func(source string, p hookgate.P
 	return m
 }
 
-// Expect makes the series of a source and of its keys before anything happens to it, so that the first failure is a rise and
-// not a birth.
-func (m *Metrics) Expect(source string, keys []hookgate.Proof) {
-	m.keys.expect(source, keys)
-	for _, reason := range hookgate.Reasons() {
-		m.refused.WithLabelValues(source, string(reason))
+// Expect makes the series of sources and of their keys before anything happens to them, so that the first failure is a rise
+// and not a birth.
+func (m *Metrics) Expect(sources ...*hookgate.Source) {
+	m.keys.expect(sources)
+	for _, s := range sources {
+		for _, reason := range hookgate.Reasons() {
+			m.refused.WithLabelValues(s.Name, string(reason))
+		}
+		for _, class := range hookgate.Classes() {
+			m.events.WithLabelValues(s.Name, string(class))
+		}
+		m.conflicts.WithLabelValues(s.Name)
+		m.quarantined.WithLabelValues(s.Name)
 	}
-	for _, class := range hookgate.Classes() {
-		m.events.WithLabelValues(source, string(class))
-	}
-	m.conflicts.WithLabelValues(source)
-	m.quarantined.WithLabelValues(source)
 }
 
 // Diagnosed counts what was found to be wrong with a failed authentication. The words must come from a fixed list.

@@ -197,8 +197,8 @@ func TestS11_EveryKeyIsCounted(t *testing.T) {
 	t.Parallel()
 	var first []string
 	m := admin.NewMetrics(snapshot, func(source string, p hookgate.Proof) { first = append(first, source+" "+p.Scheme+" "+p.KeyID) })
-	m.Expect("care", []hookgate.Proof{{Scheme: "hub-signature", KeyID: "env:OLD"}, {Scheme: "hub-signature", KeyID: "env:NEW"}, {Scheme: "bearer", KeyID: admin.OtherKey}})
-	m.Expect("chat", []hookgate.Proof{{Scheme: "hub-signature", KeyID: "env:OLD"}})
+	m.Expect(&hookgate.Source{Name: "care", Keys: []hookgate.Proof{{Scheme: "hub-signature", KeyID: "env:OLD"}, {Scheme: "hub-signature", KeyID: "env:NEW"}, {Scheme: "bearer", KeyID: admin.OtherKey}}})
+	m.Expect(&hookgate.Source{Name: "chat", Keys: []hookgate.Proof{{Scheme: "hub-signature", KeyID: "env:OLD"}}})
 	observe := func(source string, verdict ...hookgate.Proof) {
 		m.Observe(&hookgate.Report{Source: source, Outcome: hookgate.Outcome{Kind: hookgate.Accepted, Verdict: verdict}}, time.Millisecond)
 	}
@@ -208,7 +208,7 @@ func TestS11_EveryKeyIsCounted(t *testing.T) {
 	}
 	observe("care", hookgate.Proof{Scheme: "bearer", KeyID: "kid-2"})
 	observe("care", hookgate.Proof{Scheme: "hub-signature", KeyID: "unheard of"})
-	m.Expect("care", []hookgate.Proof{{Scheme: "hub-signature", KeyID: "env:OLD"}}) // a reload forgets nothing
+	m.Expect(&hookgate.Source{Name: "care", Keys: []hookgate.Proof{{Scheme: "hub-signature", KeyID: "env:OLD"}}}) // a reload forgets nothing
 	got := scrape(t, m)
 	series := func(name, source, scheme, key string) float64 {
 		v, ok := got[fmt.Sprintf(`%s{key=%q,scheme=%q,source=%q}`, name, key, scheme, source)]

@@ -39,9 +39,7 @@ func (p *program) takeOver(b built) {
 	p.handshakes.set(b.tls)
 	p.clients.Set(b.proxies)
 	p.failures.set(b.config.Sources)
-	for _, s := range b.sources {
-		p.metrics.Expect(s.Name, s.Keys)
-	}
+	p.metrics.Expect(b.sources...)
 	p.gateway.SetSources(b.sources)
 	p.setTokens(b.config, b.tokens)
 	p.loaded.Store(b.config)

@@ -126,7 +126,7 @@ func gatherMetrics(t *testing.T) (text string, all []metricRow) {
 		return admin.Snapshot{Destinations: []admin.DestinationSnapshot{{Name: "events"}}, Outbound: []admin.OutboundSnapshot{{Provider: "bird"}}}
 	}, nil)
 	m.Diagnosed("care", "unexplained")
-	m.Expect("care", []hookgate.Proof{{Scheme: "hub-signature", KeyID: "env:CARE"}})
+	m.Expect(&hookgate.Source{Name: "care", Keys: []hookgate.Proof{{Scheme: "hub-signature", KeyID: "env:CARE"}}})
 	m.Observe(&hookgate.Report{Source: "care", Outcome: hookgate.Outcome{
 		Kind:    hookgate.Accepted,
 		Events:  []*hookgate.Event{{}, {Quarantine: "unreadable"}},
