@@ -2,6 +2,7 @@ package verifiers
 
 import (
 	"crypto/hmac"
+	"crypto/sha512"
 	"crypto/subtle"
 	"hash"
 	"sync"
@@ -14,19 +15,25 @@ type hmacKey struct {
 	states *sync.Pool
 }
 
+// hmacState is one of them, with room for the sum: what an interface writes to would be allocated each time.
+type hmacState struct {
+	hash.Hash
+	sum [sha512.Size]byte
+}
+
 func newHMACKey(l label, digest func() hash.Hash, secret []byte) hmacKey {
-	return hmacKey{l, &sync.Pool{New: func() any { return hmac.New(digest, secret) }}}
+	return hmacKey{l, &sync.Pool{New: func() any { return &hmacState{Hash: hmac.New(digest, secret)} }}}
 }
 
 // appendSum is the HMAC of the parts, one behind the other.
 func (k hmacKey) appendSum(dst []byte, parts ...[]byte) []byte {
-	state := k.states.Get().(hash.Hash)
+	state := k.states.Get().(*hmacState)
 	defer k.states.Put(state)
 	state.Reset()
 	for _, part := range parts {
 		state.Write(part)
 	}
-	return state.Sum(dst)
+	return append(dst, state.Sum(state.sum[:0])...)
 }
 
 // sameText compares a signature of ours with one that came in, whose length its grammar has fixed already.

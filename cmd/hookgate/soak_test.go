@@ -72,7 +72,12 @@ type holds struct {
 // look reads it off the metrics.
 func look(t *testing.T, address string, begin time.Time) holds {
 	t.Helper()
-	resp, err := http.Get("http://" + address + "/metrics")
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/metrics", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Close = true // a kept one could be closed by the server while it is asked again
+	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
