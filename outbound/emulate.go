@@ -49,8 +49,28 @@ type Emulation struct {
 	Start time.Time
 	Clock Clock // the real one unless set
 
+	// Entities is how many different things the events of each type are about, so that their order can be told; 0 is a new
+	// one for each event. Only sprinklr and salesiq have it: events of the others would not differ enough to be two.
+	Entities int
+
 	// Progress is told about once a second how far the run is; nil is not. It is called by one goroutine at a time.
 	Progress func(EmulationReport)
+	// Observe is told of every request when its answer is there, or that there is none; nil is not. Several goroutines call it.
+	Observe func(Exchange)
+	// Enough ends the run when it is closed, as far as new deliveries go: what was sent gets all its attempts; nil never does.
+	Enough <-chan struct{}
+}
+
+// Exchange is one request as it went out, and what came of it. Header and body are shared and must not be changed.
+type Exchange struct {
+	Target   string // path and query
+	Header   http.Header
+	Body     []byte
+	Attempt  int // from 1
+	At       time.Time
+	Answered time.Time
+	Took     time.Duration // since it was due
+	Status   int           // 0 without an answer
 }
 
 // Schemes lists the schemes that a provider's deliveries can prove themselves by, the usual one first; nil for a provider

@@ -38,6 +38,7 @@ func (r *emulator) work(ctx context.Context) {
 		select {
 		case s, more = <-r.ready:
 		case <-ctx.Done():
+		case <-r.Enough:
 		}
 		if !more || ctx.Err() != nil {
 			return
@@ -76,6 +77,8 @@ func (r *emulator) wait(ctx context.Context, due time.Time) (from time.Time, ok 
 	}
 	select {
 	case <-ctx.Done():
+		return due, false
+	case <-r.Enough:
 		return due, false
 	case <-r.clock.After(ahead):
 		return r.clock.Now(), true
@@ -175,6 +178,7 @@ func (r *emulator) attempt(s shot, n int, from time.Time) bool {
 		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	}
 	r.tally.sent(&a)
+	at := r.clock.Now()
 	resp, err := r.transport.RoundTrip(req)
 	if err != nil {
 		a.failure, a.unreached = r.kind(err)
@@ -184,8 +188,12 @@ func (r *emulator) attempt(s shot, n int, from time.Time) bool {
 		_, _ = io.CopyN(io.Discard, resp.Body, maxAnswer)
 		_ = resp.Body.Close()
 	}
-	a.took = r.clock.Now().Sub(from)
+	now := r.clock.Now()
+	a.took = now.Sub(from)
 	r.tally.ended(&a)
+	if r.Observe != nil {
+		r.Observe(Exchange{Target: r.url.RequestURI(), Header: header, Body: body, Attempt: n, At: at, Answered: now, Took: a.took, Status: a.status})
+	}
 	return err == nil && r.provider.success(a.status)
 }
 

@@ -67,6 +67,8 @@ func (r *emulator) produce(ctx context.Context) {
 			return true
 		case <-ctx.Done():
 			return false
+		case <-r.Enough:
+			return false
 		}
 	}
 	// release sends what has waited long enough, copies that this brings forth included.
@@ -116,6 +118,12 @@ func (r *emulator) make(number, before int, events, ids *rand.Rand) (*parcel, er
 	for i := range n {
 		native := r.Types[(before+i)%len(r.Types)]
 		e := r.provider.sample(events, native, at)
+		if r.Entities > 0 && r.provider.entities {
+			entity := uint64((before + i) / len(r.Types) % r.Entities)
+			id := e.ID
+			e = r.provider.sample(rand.New(rand.NewPCG(r.Seed, 4+entity)), native, at)
+			e.ID = id
+		}
 		if r.provider.complete != nil {
 			if err := r.provider.complete(&e, at); err != nil {
 				return nil, fmt.Errorf("event %d, %s: %w", before+i+1, native, err)

@@ -33,6 +33,8 @@ type provider struct {
 	events []string
 	// sample makes up a realistic event. The same state of rng and the same time give the same event.
 	sample func(rng *rand.Rand, native string, at time.Time) Event
+	// entities: two samples are different events if they differ in nothing but id and time.
+	entities bool
 
 	// complete fills in what a triggered event leaves out, or says what is wrong with it.
 	complete func(e *Event, now time.Time) error

@@ -40,6 +40,7 @@ func salesiq() provider {
 		schemes:  []string{salesiqScheme, "none"},
 		events:   salesiqEvents(),
 		sample:   sampleSalesiq,
+		entities: true, // the time tells them apart, in milliseconds
 		complete: completeSalesiq,
 		check:    checkSalesiq,
 		newID:    newSalesiqID,

@@ -26,8 +26,9 @@ func sprinklr() provider {
 		success: func(status int) bool { return status == http.StatusOK },
 		schemes: []string{"hub-signature", "basic", "bearer", "none"},
 
-		events: sprinklrNatives(),
-		sample: sprinklrSample,
+		events:   sprinklrNatives(),
+		sample:   sprinklrSample,
+		entities: true, // the id alone tells them apart
 
 		complete: sprinklrComplete,
 		newID:    func() string { return sprinklrNewID(time.Now()) },
