@@ -67,7 +67,7 @@ func (c emulateCommand) Run(ctx context.Context, m *Main) error {
 		return exitError{exitUsage, err}
 	}
 	show := newProgress(m.Stderr, c.Progress)
-	e.Progress = show.tell
+	e.Progress = func(r outbound.EmulationReport) { show.tell(sofar(&r)) }
 	report, err := e.Run(ctx)
 	show.end()
 	var problems hookgate.Problems

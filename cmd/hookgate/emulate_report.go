@@ -39,23 +39,28 @@ func newProgress(out io.Writer, asked bool) *progress {
 	return p
 }
 
-func (p *progress) tell(r outbound.EmulationReport) {
+// tell is called once a second.
+func (p *progress) tell(line string) {
 	if p.told++; p.told%p.every != 0 {
 		return
 	}
-	line := fmt.Sprintf("%.0f s: sent %d, %s", r.Seconds, r.Sent, perSecond(&r))
+	if p.terminal {
+		fmt.Fprintf(p.out, "\r\x1b[K%s", line)
+	} else {
+		fmt.Fprintln(p.out, line)
+	}
+}
+
+// sofar is the line of progress of a run.
+func sofar(r *outbound.EmulationReport) string {
+	line := fmt.Sprintf("%.0f s: sent %d, %s", r.Seconds, r.Sent, perSecond(r))
 	for _, status := range slices.Sorted(maps.Keys(r.Answers)) {
 		line += fmt.Sprintf(", %s: %d", status, r.Answers[status])
 	}
 	if n := total(r.Failures); n > 0 {
 		line += fmt.Sprintf(", no answer: %d", n)
 	}
-	line += fmt.Sprintf(", p50 %s, p99 %s", milliseconds(r.Latency.P50), milliseconds(r.Latency.P99))
-	if p.terminal {
-		fmt.Fprintf(p.out, "\r\x1b[K%s", line)
-	} else {
-		fmt.Fprintln(p.out, line)
-	}
+	return line + fmt.Sprintf(", p50 %s, p99 %s", milliseconds(r.Latency.P50), milliseconds(r.Latency.P99))
 }
 
 // end clears the line, so that the table follows nothing.

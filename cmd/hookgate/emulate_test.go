@@ -460,7 +460,7 @@ func TestEmulateProgress(t *testing.T) {
 		var out bytes.Buffer
 		p := newProgress(&out, asked)
 		for range 10 {
-			p.tell(report)
+			p.tell(sofar(&report))
 		}
 		p.end()
 		line := "2 s: sent 100, 50/s, 200: 97, 401: 2, no answer: 1, p50 1.2 ms, p99 8.0 ms\n"

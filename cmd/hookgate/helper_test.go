@@ -148,6 +148,11 @@ func (r *redisServer) stream(t *testing.T, c *redis.Client, name string) []redis
 	return entries
 }
 
+// entries read a stream for the oracle, from its beginning.
+func (r *redisServer) entries(t *testing.T, name string) entries {
+	return &streamEntries{client: r.client(t), stream: name, last: "-"}
+}
+
 func freePort(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

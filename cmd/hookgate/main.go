@@ -77,6 +77,7 @@ type commands struct {
 	Serve        serveCommand        `cmd:"" help:"Take deliveries and forward them, as the configuration says."`
 	Check        checkCommand        `cmd:"" help:"Read a configuration and list everything that is wrong with it."`
 	Emulate      emulateCommand      `cmd:"" help:"Be a provider: make up events and deliver them, signed, as fast as told and with faults."`
+	Prove        proveCommand        `cmd:"" help:"Prove a configuration: send through a gateway of its own, kill what may be killed, count what was lost."`
 	Events       eventsCommand       `cmd:"" help:"Look at the events of a running gateway, and send them again."`
 	DeadLetters  deadLettersCommand  `cmd:"" help:"Look at what destinations have not taken, and send it again."`
 	Quarantine   quarantineCommand   `cmd:"" help:"Look at what could not be read."`

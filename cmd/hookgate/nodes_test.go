@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -11,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/hookgate/hookgate/oracle"
 )
 
 // onRedis is a scenario whose journal is on Redis; more stands in the journal's mapping behind the URL.
@@ -103,7 +106,7 @@ func TestR01_NodeKilled(t *testing.T) {
 	stream := server.fresh(t, "nodes")
 	config := onRedis(server.url, "", streamOf(server, stream))
 	nodes := make([]*child, 3)
-	f := newFlow()
+	f := newFlow(t)
 	flows := make([]func(), 3)
 	start := func(n int) {
 		nodes[n] = startChild(t, config)
@@ -115,28 +118,23 @@ func TestR01_NodeKilled(t *testing.T) {
 	for n := range nodes {
 		start(n)
 	}
-	client := server.client(t)
+	arrived := make(map[string]bool)
+	watched := server.entries(t, stream)
 	for round := range sized(3, 20) {
 		taken := f.count()
 		eventually(t, "events are taken", func() (bool, string) { return f.count() > taken+300, fmt.Sprint(f.count()) })
 		n := round % 3
 		nodes[n].kill()
 		flows[n]()
-		f.mu.Lock()
-		before := make(map[string]bool, len(f.acked))
-		for id := range f.acked {
-			before[id] = true
-		}
-		f.mu.Unlock()
+		before := oracle.Promised(f.soFar())
 		at := time.Now()
 		eventually(t, "the others forward what was acknowledged before the kill", func() (bool, string) {
-			there, lost := counts(server.stream(t, client, stream)), 0
-			for id := range before {
-				if there[id] == 0 {
-					lost++
-				}
+			more := must(watched.read(t.Context()))(t)
+			for _, d := range more {
+				arrived[d.ID] = true
 			}
-			return lost == 0, fmt.Sprint(lost, " of ", len(before), " are missing")
+			maps.DeleteFunc(before, func(id string, _ bool) bool { return arrived[id] })
+			return len(before) == 0, fmt.Sprint(len(before), " are missing")
 		})
 		t.Logf("taken over after %v", time.Since(at).Round(10*time.Millisecond))
 		start(n)
@@ -148,11 +146,7 @@ func TestR01_NodeKilled(t *testing.T) {
 	if len(f.other) > 0 {
 		t.Errorf("answers other than 200: %v", f.other)
 	}
-	eventually(t, "every acknowledged event is in the stream", func() (bool, string) {
-		lost := f.missing(counts(server.stream(t, client, stream)))
-		return len(lost) == 0, fmt.Sprintf("%d of %d are missing", len(lost), f.count())
-	})
-	t.Logf("%d acknowledged, 0 lost, %d doubled", f.count(), doubled(counts(server.stream(t, client, stream))))
+	f.complete(nothing, server.entries(t, stream))
 }
 
 // TestR07_JournalRedisKilled: the Redis that holds the journal is killed ten times under load, without a spill. Providers
@@ -185,7 +179,7 @@ func killRedis(t *testing.T, kills int, more string) (_ *flow, file string, _ *r
 	server := startOwnRedis(t)
 	out := filepath.Join(t.TempDir(), "events")
 	r := serve(t, onRedis(server.url, more, fileAt(out)), func(m *Main) { m.Env = scenarioEnv })
-	f := newFlow()
+	f := newFlow(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); f.run(ctx, newSender(t, r.Hooks), 8) }()
@@ -210,15 +204,9 @@ func killRedis(t *testing.T, kills int, more string) (_ *flow, file string, _ *r
 // was so long that the node had to give its shards up.
 func complete(t *testing.T, f *flow, out string, r *running, outage time.Duration) {
 	t.Helper()
-	eventually(t, "every acknowledged event is forwarded", func() (bool, string) {
-		lost := f.missing(inFiles(t, out))
-		return len(lost) == 0, fmt.Sprintf("%d of %d are missing\n%s", len(lost), f.count(), r.stderr)
-	})
-	twice := doubled(inFiles(t, out))
-	if twice != 0 && outage < 3*time.Second {
-		t.Errorf("%d forwarded twice", twice)
+	if v := f.complete(r.stderr.String, &fileEntries{path: out}); v.Doubled != 0 && outage < 3*time.Second {
+		t.Errorf("%d forwarded twice, and Redis was away for %v at most", v.Doubled, outage.Round(10*time.Millisecond))
 	}
-	t.Logf("%d acknowledged, 0 lost, %d forwarded twice; away for %v at most; other answers: %v", f.count(), twice, outage.Round(10*time.Millisecond), f.other)
 }
 
 // TestUnfitRedis: a Redis that evicts is refused at the start, with a spill or without; one that is away only without.

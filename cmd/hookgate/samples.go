@@ -40,24 +40,13 @@ func (s sample) curl(address string) string {
 
 // makeSamples makes up the secrets, by the names under which devConfig refers to them, and signs a delivery a provider.
 func makeSamples(now time.Time) ([]sample, map[string]string, error) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	private, public, err := makeKeyPair()
 	if err != nil {
 		return nil, nil, err
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return nil, nil, err
-	}
-	public, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
-	if err != nil {
-		return nil, nil, err
-	}
-	block := func(kind string, der []byte) string {
-		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
 	}
 	secrets := map[string]string{
 		"SPRINKLR_PSK":       rand.Text(),
-		"SALESIQ_PUBLIC_KEY": block("PUBLIC KEY", public),
+		"SALESIQ_PUBLIC_KEY": public,
 		"COMMBOX_TOKEN":      rand.Text(),
 		"NETCORE_USER":       "panel:" + rand.Text(),
 		"BIRD_SIGNING_KEY":   rand.Text(),
@@ -88,7 +77,7 @@ func makeSamples(now time.Time) ([]sample, map[string]string, error) {
 	for i := range samples {
 		var signKey hookgate.Secret
 		if entries[i].Scheme == "siq-signature" {
-			signKey = hookgate.NewSecret([]byte(block("PRIVATE KEY", private)), "made up")
+			signKey = hookgate.NewSecret([]byte(private), "made up")
 		}
 		signer, err := verifiers.NewSigner(entries[i], signKey)
 		if err != nil {
@@ -101,4 +90,24 @@ func makeSamples(now time.Time) ([]sample, map[string]string, error) {
 		samples[i].header = req.Header
 	}
 	return samples, secrets, nil
+}
+
+// makeKeyPair makes up what a provider signs with, and what it is verified by, as PEM.
+func makeKeyPair() (private, public string, err error) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return "", "", err
+	}
+	own, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return "", "", err
+	}
+	shared, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err != nil {
+		return "", "", err
+	}
+	block := func(kind string, der []byte) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+	}
+	return block("PRIVATE KEY", own), block("PUBLIC KEY", shared), nil
 }

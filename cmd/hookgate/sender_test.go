@@ -9,10 +9,16 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/hookgate/hookgate"
+	"github.com/hookgate/hookgate/configs"
+	"github.com/hookgate/hookgate/oracle"
+	"github.com/hookgate/hookgate/verifiers"
 )
 
 // scenarioSecret is what every source of the scenarios is signed with.
@@ -88,15 +94,30 @@ func (s *sender) deliver(ctx context.Context, body string) answer {
 	return s.post(ctx, "/hooks/care", body, sign(body))
 }
 
-// flow delivers different events over several connections until stop, and remembers which were acknowledged.
+// flow delivers different events over several connections until stop, and keeps the sender's log for the oracle.
 type flow struct {
+	t      *testing.T
+	source *hookgate.Source // what the gateway makes of a delivery
+
 	mu    sync.Mutex
-	acked map[string]bool // by event id
+	sent  []oracle.Sent
+	acked int
 	next  int
 	other map[int]int // answers other than 200, by status
 }
 
-func newFlow() *flow { return &flow{acked: make(map[string]bool), other: make(map[int]int)} }
+func newFlow(t *testing.T) *flow {
+	t.Helper()
+	secret := hookgate.NewSecret([]byte(scenarioSecret), "env:SCENARIO_SECRET")
+	source, err := buildSource(configs.Source{
+		Name: "care", Provider: "sprinklr", Path: "/hooks/care",
+		Auth: []hookgate.AuthSettings{{Scheme: "hub-signature", Secrets: []hookgate.Secret{secret}}},
+	}, verifiers.NewParties(time.Now, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &flow{t: t, source: source, other: make(map[int]int)}
+}
 
 // run sends until ctx ends. What was not acknowledged is sent again before anything new, as a provider does.
 func (f *flow) run(ctx context.Context, s *sender, connections int) {
@@ -109,18 +130,14 @@ func (f *flow) run(ctx context.Context, s *sender, connections int) {
 				f.next++
 				f.mu.Unlock()
 				body := caseBody(n, 50)
-				for ctx.Err() == nil {
+				e := f.event(body)
+				for attempt := 1; ctx.Err() == nil; attempt++ {
+					at := time.Now()
 					a := s.deliver(ctx, body)
-					f.mu.Lock()
+					f.record(ctx, e, attempt, at, a)
 					if a.status == http.StatusOK {
-						f.acked[a.eventID] = true
-						f.mu.Unlock()
 						break
 					}
-					if a.status != 0 || ctx.Err() == nil {
-						f.other[a.status]++
-					}
-					f.mu.Unlock()
 					select {
 					case <-ctx.Done():
 					case <-time.After(10 * time.Millisecond):
@@ -132,23 +149,77 @@ func (f *flow) run(ctx context.Context, s *sender, connections int) {
 	wg.Wait()
 }
 
+// event is what the gateway makes of a body.
+func (f *flow) event(body string) *hookgate.Event {
+	events, err := expected(f.source, "/hooks/care", http.Header{"X-Hub-Signature": {sign(body)}}, []byte(body), time.Now())
+	if err != nil || len(events) != 1 || events[0].Quarantine != "" {
+		f.t.Errorf("%s: %v, %v", body, events, err)
+		return new(hookgate.Event)
+	}
+	return events[0]
+}
+
+func (f *flow) record(ctx context.Context, e *hookgate.Event, attempt int, at time.Time, a answer) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.sent = append(f.sent, sentOf(e, attempt, at, a.status, time.Now()))
+	switch {
+	case a.status == http.StatusOK:
+		f.acked++
+		if a.eventID != e.ID {
+			f.t.Errorf("acknowledged as %s, want %s", a.eventID, e.ID)
+		}
+	case a.status != 0 || ctx.Err() == nil:
+		f.other[a.status]++
+	}
+}
+
+// count is how many events were acknowledged.
 func (f *flow) count() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return len(f.acked)
+	return f.acked
 }
 
-// missing are the acknowledged ids that are not among the delivered ones.
-func (f *flow) missing(delivered map[string]int) (lost []string) {
+// soFar is the sender's log until now.
+func (f *flow) soFar() []oracle.Sent {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for id := range f.acked {
-		if delivered[id] == 0 {
-			lost = append(lost, id)
-		}
-	}
-	return lost
+	return slices.Clone(f.sent)
 }
+
+// complete waits until all that was acknowledged has arrived, and gives the verdict: nothing is wrong or forged, and what
+// has one destination's order is in order. about is told when it fails.
+func (f *flow) complete(about func() string, from ...entries) oracle.Verdict {
+	f.t.Helper()
+	sent := f.soFar()
+	missing := oracle.Promised(sent)
+	promised := len(missing)
+	got := make([][]oracle.Delivered, len(from))
+	eventually(f.t, "every acknowledged event is delivered", func() (bool, string) {
+		for i, e := range from {
+			more, err := e.read(context.WithoutCancel(f.t.Context()))
+			for _, d := range more {
+				delete(missing, d.ID)
+			}
+			got[i] = append(got[i], more...)
+			if err != nil {
+				return false, err.Error()
+			}
+		}
+		return len(missing) == 0, fmt.Sprintf("%d of %d are missing\n%s", len(missing), promised, about())
+	})
+	v := oracle.Judge(sent, slices.Concat(got...))
+	if !v.Kept() || (len(from) == 1 && (v.OutOfOrder > 0 || v.Compared < v.Delivered/2)) {
+		f.t.Errorf("the oracle says %+v", v)
+	}
+	f.t.Logf("%d acknowledged, %d lost, %d doubled, %d wrong, %d forged, %d of %d out of order; other answers: %v",
+		v.Acknowledged, v.Lost, v.Doubled, v.Wrong, v.Forged, v.OutOfOrder, v.Compared, f.other)
+	return v
+}
+
+// nothing is what there is to tell of a failure that the log of no gateway explains.
+func nothing() string { return "" }
 
 // idOf finds the id in an envelope without reading the rest.
 func idOf(envelope []byte) string {

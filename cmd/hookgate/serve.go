@@ -12,15 +12,22 @@ type serveCommand struct {
 	Config string `required:"" short:"c" placeholder:"FILE" help:"The configuration; it is read again on SIGHUP and when the file changes."`
 	Listen string `placeholder:"ADDRESS" help:"Listen here instead of at the configuration's listen: several nodes on one machine can share a file."`
 	Admin  string `placeholder:"ADDRESS" help:"The same for admin.listen; without a token it must be a loopback address."`
+	// Instead is a file of what prove puts in the place of what is real.
+	Instead string `hidden:"" placeholder:"FILE"`
 }
 
 // Run serves until ctx ends.
 func (c serveCommand) Run(ctx context.Context, m *Main) error {
 	before := fingerprint(c.Config)
+	instead, err := readStandIns(c.Instead)
+	if err != nil {
+		return err
+	}
 	load := func() (*configs.Config, configs.Problems, error) {
 		config, warnings, err := configs.Load(c.Config, m.Env, rules())
 		if err == nil {
 			err = config.ListenAt(c.Listen, c.Admin)
+			instead.apply(config)
 		}
 		return config, warnings, err
 	}
