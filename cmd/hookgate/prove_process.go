@@ -80,7 +80,7 @@ func (p *process) start(ctx context.Context) error {
 	defer log.Close()
 	p.cmd = exec.Command(p.args[0], p.args[1:]...)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt of the terminal is for this program alone
+	p.cmd.SysProcAttr = aside()
 	p.ending.Store(false)
 	if err := p.cmd.Start(); err != nil {
 		return err

@@ -110,7 +110,7 @@ func newFlow(t *testing.T) *flow {
 	t.Helper()
 	secret := hookgate.NewSecret([]byte(scenarioSecret), "env:SCENARIO_SECRET")
 	source, err := buildSource(configs.Source{
-		Name: "care", Provider: "sprinklr", Path: "/hooks/care",
+		Name: "care", Provider: "sprinklr", Path: "/hooks/care", MaxBody: 1 << 20,
 		Auth: []hookgate.AuthSettings{{Scheme: "hub-signature", Secrets: []hookgate.Secret{secret}}},
 	}, verifiers.NewParties(time.Now, nil))
 	if err != nil {
