@@ -61,16 +61,20 @@ func (k *killer) run(ctx context.Context) error {
 	}
 }
 
-// next chooses at random among those that were not killed as often as told.
+// next chooses at random among those that were not killed as often as told; nil when there is none.
 func (k *killer) next() *process {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for name, p := range k.victims { // in no order, which is random enough
+	var left []*process
+	for name, p := range k.victims {
 		if k.times == 0 || k.made[name] < k.times {
-			return p
+			left = append(left, p)
 		}
 	}
-	return nil
+	if len(left) == 0 {
+		return nil
+	}
+	return left[rand.IntN(len(left))]
 }
 
 func (k *killer) count(name string) int {
