@@ -28,8 +28,8 @@ type entries interface {
 	skip(ctx context.Context) error
 	// read gives what has come since the last call.
 	read(ctx context.Context) ([]oracle.Delivered, error)
-	// close ends it; own removes what was made for the run.
-	close(own bool) error
+	// close ends it, and removes what was made for the run where nothing else does.
+	close() error
 }
 
 // fileEntries are the lines of a file.
@@ -75,26 +75,27 @@ func (f *fileEntries) read(context.Context) (all []oracle.Delivered, err error) 
 	}
 }
 
-func (f *fileEntries) close(bool) error { return nil } // it is in the folder of the run
+func (f *fileEntries) close() error { return nil } // it is in the folder of the run
 
 // streamEntries are those of a Redis stream.
 type streamEntries struct {
 	client *redis.Client
 	stream string
 	last   string
+	made   bool // for this run, on a server of others
 }
 
 // streamPage is how many entries are read at once.
 const streamPage = 1000
 
-func newStreamEntries(d hookgate.DestinationSettings) (*streamEntries, error) {
+func newStreamEntries(d hookgate.DestinationSettings, made bool) (*streamEntries, error) {
 	o, err := redis.ParseURL(string(d.URL.Reveal()))
 	if err != nil {
 		return nil, errors.New("destination " + d.Name + ": its url is none that the Redis client understands")
 	}
 	o.DisableIdentity, o.ContextTimeoutEnabled, o.PoolSize = true, true, 1
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	return &streamEntries{client: redis.NewClient(o), stream: d.Stream, last: "-"}, nil
+	return &streamEntries{client: redis.NewClient(o), stream: d.Stream, last: "-", made: made}, nil
 }
 
 func (s *streamEntries) skip(ctx context.Context) error {
@@ -131,9 +132,9 @@ func (s *streamEntries) read(ctx context.Context) (all []oracle.Delivered, err e
 	}
 }
 
-func (s *streamEntries) close(own bool) error {
+func (s *streamEntries) close() error {
 	var err error
-	if own {
+	if s.made {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		err = s.client.Unlink(ctx, s.stream).Err()
@@ -191,4 +192,4 @@ func (r *postbox) read(context.Context) ([]oracle.Delivered, error) {
 	return all, nil
 }
 
-func (r *postbox) close(bool) error { return r.http.Close() }
+func (r *postbox) close() error { return r.http.Close() }

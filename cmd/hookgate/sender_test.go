@@ -207,7 +207,7 @@ func (f *flow) complete(about func() string, from ...entries) oracle.Verdict {
 				return false, err.Error()
 			}
 		}
-		return len(missing) == 0, fmt.Sprintf("%d of %d are missing\n%s", len(missing), promised, about())
+		return len(missing) == 0, fmt.Sprintf("%d of %d are missing\n%s%s", len(missing), promised, gone(sent, missing), about())
 	})
 	v := oracle.Judge(sent, slices.Concat(got...))
 	if !v.Kept() || (len(from) == 1 && (v.OutOfOrder > 0 || v.Compared < v.Delivered/2)) {
@@ -216,6 +216,18 @@ func (f *flow) complete(about func() string, from ...entries) oracle.Verdict {
 	f.t.Logf("%d acknowledged, %d lost, %d doubled, %d wrong, %d forged, %d of %d out of order; other answers: %v",
 		v.Acknowledged, v.Lost, v.Doubled, v.Wrong, v.Forged, v.OutOfOrder, v.Compared, f.other)
 	return v
+}
+
+// gone are the lines of the sender's log of what is missing, the first ones.
+func gone(sent []oracle.Sent, missing map[string]bool) (said string) {
+	n := 0
+	for _, s := range sent {
+		if missing[s.ID] && n < 40 {
+			n++
+			said += fmt.Sprintf("%s of %s, attempt %d, sent %s, answered %d %s\n", s.ID, s.Key, s.Attempt, s.At.Format(time.StampMilli), s.Status, s.Answered.Format(time.StampMilli))
+		}
+	}
+	return said
 }
 
 // nothing is what there is to tell of a failure that the log of no gateway explains.
