@@ -160,7 +160,7 @@ func (sh *sharing) renew(ctx context.Context) {
 	_, _ = sh.r.client.Pipelined(ctx, func(p redis.Pipeliner) error { // each answer has its own error
 		for s, h := range sh.holds {
 			if h.ctx.Err() == nil {
-				answers[h] = p.Eval(ctx, renewLua, []string{s.key("lease"), s.key("epoch")}, h.token, leaseFor.Milliseconds())
+				answers[h] = p.Eval(ctx, renewLua, []string{s.key("lease"), s.key("epoch")}, h.token, leaseFor.Milliseconds(), h.current())
 			}
 		}
 		return nil

@@ -398,6 +398,27 @@ func TestRedisRestarts(t *testing.T) {
 	}
 }
 
+// TestRedisAdoptionUnheard: a server that was started again has let the holder go on, and the answer that says so is lost. The
+// shard must not wait for the next restart.
+func TestRedisAdoptionUnheard(t *testing.T) {
+	t.Parallel()
+	server := startRedis(t)
+	proxy := newRedisProxy(t, server.addr())
+	c := newConsumer()
+	r := openRedis(t, proxy.url(), journal.RedisOptions{Prefix: "p", Shards: 1, Destinations: []string{"d"}})
+	w := share(t, r, c.start)
+	eventually(t, "it is held", func() bool { return len(w.holding()) == 1 })
+	l := startLoad(t, r, "e")
+	l.grows(t, 20)
+	proxy.cutOf("Lets a holder go on", 1)
+	server.kill()
+	server.restart()
+	eventually(t, "an answer was lost", func() bool { return proxy.left() == 0 })
+	l.grows(t, 20)
+	c.check(t, l.end())
+	c.inOrder(t)
+}
+
 // TestRedisGoesBack: a server that comes back without its newest events, as after a failover, gives their numbers to
 // others. Those must not be taken for what was delivered before.
 func TestRedisGoesBack(t *testing.T) {

@@ -2,6 +2,7 @@ package journal_test
 
 import (
 	"bytes"
+	"cmp"
 	"net"
 	"sync"
 	"testing"
@@ -21,6 +22,7 @@ type redisProxy struct {
 	delay time.Duration
 	hole  chan struct{} // closed when things pass again; nil while they do
 	cuts  int           // answers to scripts that are still to be cut
+	which string        // what stands in these scripts; empty is accept.lua
 	forth func([]byte) []byte
 	back  func([]byte) []byte
 }
@@ -52,6 +54,18 @@ func (p *redisProxy) set(change func(*redisProxy)) {
 
 // cut closes a connection instead of passing the answer to a script, n times. The server has run the script then.
 func (p *redisProxy) cut(n int) { p.set(func(p *redisProxy) { p.cuts = n }) }
+
+// cutOf is cut for the scripts that a text stands in.
+func (p *redisProxy) cutOf(text string, n int) {
+	p.set(func(p *redisProxy) { p.which, p.cuts = text, n })
+}
+
+// left is how many answers are still to be cut.
+func (p *redisProxy) left() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cuts
+}
 
 func (p *redisProxy) slow(delay time.Duration) { p.set(func(p *redisProxy) { p.delay = delay }) }
 
@@ -121,7 +135,7 @@ func (p *redisProxy) ask(asked *scripted, b []byte) ([]byte, bool) {
 	p.pass(0)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if bytes.Contains(b, []byte("EVAL")) { // accept.lua alone is asked for in capitals
+	if bytes.Contains(b, []byte(cmp.Or(p.which, "EVAL"))) { // accept.lua alone is asked for in capitals
 		asked.mu.Lock()
 		asked.yes = true
 		asked.mu.Unlock()
