@@ -18,9 +18,9 @@ import (
 	"github.com/hookgate/hookgate/journal"
 )
 
-// TestRedisBatch spreads the parts of a request over the shards of a Cluster's node, which refuses a script with keys of
+// TestR17_RedisBatch spreads the parts of a request over the shards of a Cluster's node, which refuses a script with keys of
 // two slots. Known, repeated and unreadable parts have their own results.
-func TestRedisBatch(t *testing.T) {
+func TestR17_RedisBatch(t *testing.T) {
 	t.Parallel()
 	server := startCluster(t)
 	for _, compact := range []bool{false, true} {
@@ -75,6 +75,34 @@ func TestRedisBatch(t *testing.T) {
 				return err == nil && len(keys) == 1
 			})
 		})
+	}
+}
+
+// TestR17_RedisShortPipelines: a large request is sent in several pipelines, so that none comes near the time that a server
+// has for one. In one it could never get in where Redis is slow, and would close the gate for everybody.
+func TestR17_RedisShortPipelines(t *testing.T) {
+	t.Parallel()
+	server := startRedis(t)
+	j := openRedis(t, server.url(), journal.RedisOptions{Shards: 4, Prefix: t.Name()})
+	var parts []part
+	for i := range 10_000 {
+		parts = append(parts, part{id: strconv.Itoa(i), data: "body"})
+	}
+	executed := func() (n int) {
+		stats := server.client().Info(t.Context(), "commandstats").Val()
+		if _, rest, ok := strings.Cut(stats, "cmdstat_exec:calls="); ok {
+			_, _ = fmt.Sscanf(rest, "%d", &n)
+		}
+		return n
+	}
+	before := executed()
+	for i, r := range accept(t, j, start, parts...) {
+		if r.Class != hookgate.First {
+			t.Fatalf("part %d: %+v", i, r)
+		}
+	}
+	if n := executed() - before; n < 7 { // a pipeline may hold one script more than a thousand events
+		t.Errorf("10,000 events went in %d pipelines", n)
 	}
 }
 

@@ -114,7 +114,7 @@ func TestNetcoreEmptyBatch(t *testing.T) {
 	}
 }
 
-func TestNetcoreBadElementLeavesItsNeighbours(t *testing.T) {
+func TestR17_NetcoreBadElementLeavesItsNeighbours(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string][]string{ // ! marks a quarantined part
 		form(`{"a":[{"x":1},"b",null,{"x":2}]}`):                   {`{"x":1}`, `!"b"`, `!null`, `{"x":2}`},
