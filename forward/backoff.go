@@ -28,6 +28,15 @@ func refusedPause(r hookgate.RetrySettings, n int) time.Duration {
 	return d - d/5 + rand.N(d/5*2+1)
 }
 
+// resumed is when an entry of an earlier run is due: as recorded, but not later than if it had been refused just now. The
+// clock may have run ahead when that was written. What is returned goes by the monotonic clock.
+func resumed(r hookgate.RetrySettings, at, now time.Time) time.Time {
+	if wait := at.Sub(now); wait > 0 {
+		return now.Add(min(wait, r.MaxBackoff/5*6))
+	}
+	return at
+}
+
 // troublePause is how long the destination is left alone after the n-th wave of trouble in a row: exponential with full
 // jitter, but never shorter than the target asked for. One that says it is gone is asked at the slowest pace there is. The
 // breaker's word needs no jitter: it lets one call through, whoever comes first.

@@ -84,8 +84,10 @@ func newEngine(f *Forwarder, p hookgate.Progress) *engine {
 		jobs: make(chan *job, f.limits.Concurrent), results: make(chan *job, f.limits.Concurrent),
 		steps: make(chan hookgate.Step, 1), recorded: make(chan error, 1),
 	}
+	now := time.Now()
 	for _, parked := range p.Parked {
 		if !parked.Dead {
+			parked.NextAt = resumed(f.settings.Retry, parked.NextAt, now)
 			e.insert(parked, false)
 		}
 	}

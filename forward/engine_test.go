@@ -525,6 +525,26 @@ func TestParkedFromEarlierRunsResume(t *testing.T) {
 	})
 }
 
+// TestR14_ClockSetBackWhileDown: what was parked by a clock that ran ahead does not wait until the clock is there again, but
+// as long as an attempt may wait at most.
+func TestR14_ClockSetBackWhileDown(t *testing.T) {
+	inBubble(t, func(t *testing.T, l forward.Limits) {
+		j, d := newJournal(), newFake()
+		j.append(events(8, 2)...)
+		p := j.of("d")
+		p.cursor = 4
+		for seq, ahead := range map[int64]time.Duration{1: time.Hour, 2: 24 * time.Hour, 3: 0, 4: -time.Hour} {
+			p.parked[seq] = hookgate.Parked{Seq: seq, Key: j.asked(seq)[0].Key, Attempts: 1, NextAt: time.Now().Add(ahead), Error: "500"}
+		}
+		defer start(t, forward.NewForwarder(settings("d"), d, j, j, forward.WithLimits(l)))()
+		pass(2 * time.Minute) // the longest pause is a minute, a fifth more or less
+		if !j.settled("d", 8) || len(d.entries()) != 8 {
+			t.Errorf("%d entries, %+v", len(d.entries()), j.of("d"))
+		}
+		checkOrder(t, d.entries())
+	})
+}
+
 // A lost confirmation repeats the entries under the same ids and in order.
 func TestForgottenConfirmationRepeats(t *testing.T) {
 	inBubble(t, func(t *testing.T, l forward.Limits) {
