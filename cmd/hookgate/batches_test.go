@@ -14,15 +14,20 @@ import (
 )
 
 // onBoth runs a scenario on each journal: make gives its configuration with the destinations, and server is the Redis that
-// holds the journal, nil where none does.
+// holds the journal, nil where none does. In a long run one follows the other, because figures are judged there.
 func onBoth(t *testing.T, run func(t *testing.T, server *redisServer, configure func(destinations string) string)) {
+	_, judged := long(0, 0)
 	t.Run("sqlite", func(t *testing.T) {
-		t.Parallel()
+		if !judged {
+			t.Parallel()
+		}
 		file := filepath.Join(t.TempDir(), "j.db")
 		run(t, nil, func(destinations string) string { return scenario(file, destinations) })
 	})
 	t.Run("redis", func(t *testing.T) {
-		t.Parallel()
+		if !judged {
+			t.Parallel()
+		}
 		server := startOwnRedis(t)
 		run(t, server, func(destinations string) string { return onRedis(server.url, "", destinations) })
 	})

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -24,7 +25,7 @@ type child struct {
 	stderr *syncBuffer
 }
 
-func startChild(t *testing.T, config string) *child {
+func startChild(t *testing.T, config string, change ...func(*exec.Cmd)) *child {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "hookgate.yaml")
 	hooks := "127.0.0.1:" + freePort(t)
@@ -35,6 +36,9 @@ func startChild(t *testing.T, config string) *child {
 	c := &child{cmd: exec.Command(os.Args[0], "serve", "--config", file), hooks: hooks, stderr: new(syncBuffer)}
 	c.cmd.Env = append(os.Environ(), "HOOKGATE_TEST_AS_PROGRAM=1", "SCENARIO_SECRET="+scenarioSecret)
 	c.cmd.Stderr = c.stderr
+	for _, change := range change {
+		change(c.cmd)
+	}
 	if err := c.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -54,10 +58,27 @@ func (c *child) kill() {
 	_ = c.cmd.Wait()
 }
 
-// TestR01_Kill9: killed twenty times under load. Nothing that was answered 200 is missing from the stream, and what
-// stands there twice was in flight at a kill.
+// stop ends it in order.
+func (c *child) stop(t *testing.T) {
+	t.Helper()
+	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.cmd.Wait(); err != nil {
+		t.Errorf("an orderly stop ends with %v:\n%s", err, c.stderr)
+	}
+}
+
+// TestR01_Kill9: killed twenty times under load, 500 times in a long run. Nothing that was answered 200 is missing from the
+// stream, and what stands there twice was in flight at a kill.
 func TestR01_Kill9(t *testing.T) {
 	t.Parallel()
+	for n := range sized(1, 25) {
+		t.Run(strconv.Itoa(n), killTwentyTimes)
+	}
+}
+
+func killTwentyTimes(t *testing.T) {
 	const kills, window = 20, 64
 	server := startRedis(t)
 	stream := server.fresh(t, "kills")
@@ -83,12 +104,7 @@ func TestR01_Kill9(t *testing.T) {
 	if v := f.complete(c.stderr.String, server.entries(t, stream)); v.Doubled > kills*window {
 		t.Errorf("%d doubled, more than %d windows of %d", v.Doubled, kills, window)
 	}
-	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.cmd.Wait(); err != nil {
-		t.Errorf("an orderly stop ends with %v:\n%s", err, c.stderr)
-	}
+	c.stop(t)
 }
 
 // TestR05_DiskFull fills the journal up to its own bound, and where this may be mounted, which takes root, a small file system

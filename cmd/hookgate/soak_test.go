@@ -67,6 +67,7 @@ type holds struct {
 	after                     time.Duration
 	memory, goroutines, files float64 // bytes resident, goroutines, open files
 	disk                      float64 // bytes of the journal
+	heap                      float64 // bytes of it that are in use, or were before the last collection
 }
 
 // look reads it off the metrics.
@@ -95,7 +96,7 @@ func look(t *testing.T, address string, begin time.Time) holds {
 		}
 		return v
 	}
-	return holds{time.Since(begin), value("process_resident_memory_bytes"), value("go_goroutines"), value("process_open_fds"), value("hookgate_journal_bytes")}
+	return holds{time.Since(begin), value("process_resident_memory_bytes"), value("go_goroutines"), value("process_open_fds"), value("hookgate_journal_bytes"), value("go_memstats_heap_alloc_bytes")}
 }
 
 // slope is how much a value grows an hour, by least squares.
