@@ -149,7 +149,7 @@ func (s *sender) checkIn(t *testing.T, read func(stream string) ([]redis.XMessag
 	t.Logf("%d taken, %d refusals, the slowest answer after %s", s.taken.Load(), s.refused.Load(), s.slowest)
 }
 
-// TestR07_RedisKilled kills the server ten times under load, with every command synced.
+// TestR07_RedisKilled kills the server ten times under load, a hundred times in a long run, with every command synced.
 func TestR07_RedisKilled(t *testing.T) {
 	t.Parallel()
 	for run := range 2 {
@@ -158,7 +158,7 @@ func TestR07_RedisKilled(t *testing.T) {
 			server := startRedis(t)
 			j := openRedis(t, server.url(), journal.RedisOptions{Shards: 4, Compact: run == 1})
 			s := startSender(t, j, 16)
-			for range 5 {
+			for range sized(5, 50) {
 				s.grows(t, 100)
 				server.kill()
 				server.restart()

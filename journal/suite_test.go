@@ -25,8 +25,8 @@ func TestMain(m *testing.M) {
 	if childMain() {
 		return
 	}
-	// Some 2,000 steps of the model by default; -rapid.checks on the command line comes later and wins.
-	if err := flag.Set("rapid.checks", strconv.Itoa(64/raceFactor)); err != nil {
+	// Some 2,000 steps of the model by default, 60,000 in a long run; -rapid.checks on the command line comes later and wins.
+	if err := flag.Set("rapid.checks", strconv.Itoa(sized(64, 2000)/raceFactor)); err != nil {
 		panic(err)
 	}
 	goleak.VerifyTestMain(m)

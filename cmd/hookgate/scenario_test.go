@@ -159,7 +159,7 @@ func TestR18_StopUnderLoad(t *testing.T) {
 	out := filepath.Join(dir, "events")
 	config := scenario(filepath.Join(dir, "j.db"), "  - {name: events, type: file, path: "+out+"}\n")
 	f := newFlow(t)
-	for range 3 {
+	for range sized(3, 200) {
 		r := serve(t, config, func(m *Main) { m.Env = scenarioEnv })
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
