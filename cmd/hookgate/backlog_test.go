@@ -44,6 +44,9 @@ func prefill(t *testing.T, config string, from, to int) {
 	for range 64 {
 		wg.Go(func() {
 			for n := int(next.Add(1) - 1); n < to; n = int(next.Add(1) - 1) {
+				if n%1_000_000 == 0 && n > from {
+					t.Logf("%d events are in the journal after %s", n, time.Since(begin).Round(time.Second))
+				}
 				for err := error(nil); ; {
 					req := &hookgate.Request{
 						ID: strconv.Itoa(n), Method: http.MethodPost, Target: "/hooks/care", Header: http.Header{"Content-Type": {"application/json"}},
