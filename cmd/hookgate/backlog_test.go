@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -144,14 +145,15 @@ func TestR13_Backlog(t *testing.T) {
 		wal, _, _ = strings.Cut(wal, `"`)
 		p := &peaks{admin: admin, wal: wal + "-wal"}
 
-		var env []string
-		if !judged {
-			env = []string{"GOGC=25"} // so that the heap is about what is held, and not what was thrown away since
+		tidy := func(cmd *exec.Cmd) {
+			if !judged {
+				cmd.Env = append(cmd.Env, "GOGC=25") // so that the heap is about what is held, and not what was thrown away since
+			}
 		}
 		waiting := 0
 		start := func() *child {
 			begin := time.Now()
-			c := startChild(t, config, env...)
+			c := startChild(t, config, tidy)
 			eventually(t, "the operator's listener is there too", func() (bool, string) {
 				resp, err := http.Get("http://" + admin + "/readyz")
 				if err != nil {
