@@ -43,9 +43,9 @@ func (p *pipeline) run(calls []*call, eval bool) {
 		pipe.Do(ctx, "MULTI")
 	}
 	p.cmds = p.cmds[:0]
-	for _, c := range calls {
+	for k, c := range calls {
 		c.args[0], c.args[1] = "EVALSHA", p.i.sha
-		if eval {
+		if eval && (k == 0 || p.i.cluster) { // within a transaction the first one teaches the server the script for all
 			c.args[0], c.args[1] = "EVAL", acceptScript
 		}
 		p.cmds = append(p.cmds, pipe.Do(ctx, c.args...))
