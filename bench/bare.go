@@ -24,16 +24,21 @@ func (c *bareCommand) Run() error {
 	return http.Serve(l, http.HandlerFunc(serveBare)) //nolint:gosec // measured as bare as it gets
 }
 
-// serveBare reads the body and checks the HMAC, and keeps nothing.
-func serveBare(w http.ResponseWriter, r *http.Request) {
+// serveBare keeps nothing.
+func serveBare(w http.ResponseWriter, r *http.Request) { authentic(w, r) }
+
+// authentic reads the body and checks its HMAC.
+func authentic(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
 	if err != nil {
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
-		return
+		return nil, false
 	}
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write(body)
 	if !hmac.Equal([]byte("sha256="+hex.EncodeToString(mac.Sum(nil))), []byte(r.Header.Get("X-Hub-Signature"))) {
 		w.WriteHeader(http.StatusUnauthorized)
+		return nil, false
 	}
+	return body, true
 }

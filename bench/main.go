@@ -17,6 +17,7 @@ type commands struct {
 	Instructions instructionsCommand `cmd:"" help:"Count the instructions of each step of an event's way, and compare them with the baseline."`
 	Path         pathCommand         `cmd:"" hidden:"" help:"Go the way of an event in this process (used by instructions)."`
 	Bare         bareCommand         `cmd:"" hidden:"" help:"Be the bare handler (used by bench itself)."`
+	Least        leastCommand        `cmd:"" hidden:"" help:"Be the least that a durable gateway can be (used by bench itself)."`
 }
 
 func main() {

@@ -18,7 +18,7 @@ type row struct {
 	Goal       float64 `json:"goal,omitempty"` // the least ratio to the bare handler
 
 	scheme  string // how its deliveries are proved
-	journal string // sqlite, or how the journal's Redis syncs: always, everysec
+	journal string // sqlite, least, or how the journal's Redis syncs: always, everysec
 	traffic string // fresh, duplicates, forged
 	half    bool   // also measured at half of its capacity, by the clock
 }
@@ -34,6 +34,7 @@ var bare = row{Name: "a", Title: "bare net/http handler: reads the body, checks 
 
 var rows = []row{
 	{Name: "b", Title: "Hookgate, journal on SQLite", Durability: synced, Goal: .55, scheme: "hub-signature", journal: "sqlite", traffic: "fresh", half: true},
+	{Name: "b-least", Title: "the least of (b): a handler that checks the HMAC, commits id and body, and writes the stream", Durability: synced, scheme: "hub-signature", journal: "least", traffic: "fresh"},
 	{Name: "c", Title: "Hookgate, journal on Redis", Durability: always, Goal: .65, scheme: "hub-signature", journal: "always", traffic: "fresh", half: true},
 	{Name: "c-everysec", Title: "Hookgate, journal on Redis, synced every second", Durability: everysec, scheme: "hub-signature", journal: "everysec", traffic: "fresh"},
 	{Name: "d-rsa", Title: "Hookgate, SalesIQ's RSA signature (2,048 bits)", Durability: synced, scheme: "siq-signature", journal: "sqlite", traffic: "fresh"},
@@ -114,6 +115,9 @@ func (s *setup) once(r row, dir string, rate float64) (_ *sample, err error) {
 		return nil, err
 	}
 	defer queue.stop()
+	if r.journal == "least" {
+		return s.least(r, filepath.Join(dir, "least.db"), queue)
+	}
 	journal := "sqlite://" + filepath.Join(dir, "hookgate.db")
 	var store *process
 	if r.journal != "sqlite" {
@@ -151,6 +155,31 @@ destinations:
 		acked = first.acked
 	}
 	return s.run(r, l, acked, gate, store, queue)
+}
+
+// least runs what stands in for the least gateway. Its entries are no envelopes, and so are only counted.
+func (s *setup) least(r row, file string, queue *process) (*sample, error) {
+	target := openStream(queue.address, streamName)
+	defer target.close()
+	p, err := startLeast(file, queue.address)
+	if err != nil {
+		return nil, err
+	}
+	defer p.stop()
+	p.mark()
+	queue.mark()
+	began := time.Now()
+	o, err := fire(load{address: p.address, requests: s.requests[r.scheme], connections: s.connections})
+	if err != nil {
+		return nil, err
+	}
+	there, err := target.length(context.Background(), int64(o.sent))
+	if err != nil {
+		return nil, err
+	}
+	m := &sample{outcome: o, complete: time.Since(began), serverCPU: p.since(), queueCPU: queue.since(), peak: p.peakMemory(), ready: p.ready}
+	m.tally = tally{Lost: o.sent - int(there), delivery: newHistogram()}
+	return m, r.check(o)
 }
 
 // run fires the load, waits for the stream and holds it against the answers. acked are the events accepted before.

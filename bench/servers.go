@@ -123,6 +123,18 @@ func startBare() (*process, error) {
 	return launch(address, nil, self, "bare", address)
 }
 
+func startLeast(file, queue string) (*process, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	address, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	return launch(address, nil, self, "least", address, file, queue)
+}
+
 // startRedis starts a server; without a sync policy it keeps nothing on disk.
 func startRedis(dir, appendfsync string) (*process, error) {
 	address, err := freePort()
