@@ -173,13 +173,11 @@ func hand(committed <-chan []byte, address string) error {
 	client := redis.NewClient(&redis.Options{Addr: address})
 	for body := range committed {
 		p := client.Pipeline()
-		for more := true; more && p.Len() < leastBatch; {
+		add := func(body []byte) {
 			p.Do(context.Background(), "XADD", streamName, "*", "id", (&keeping{body: body}).id(), "event", body)
-			select {
-			case body = <-committed:
-			default:
-				more = false
-			}
+		}
+		for add(body); p.Len() < leastBatch && len(committed) > 0; {
+			add(<-committed) // nobody else takes from it
 		}
 		if _, err := p.Exec(context.Background()); err != nil {
 			return err
