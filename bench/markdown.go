@@ -9,7 +9,7 @@ import (
 
 const preface = `# Acknowledged events a second
 
-Made by %s; do not edit. [bench.json](bench.json) has every figure, [growth.md](growth.md) what happens as things grow.
+Made by %s; do not edit. [bench.json](bench.json) has every figure; what happens as things grow is a report of its own.
 
 Each delivery is a signed HTTP request of its own. Hookgate verifies it, drops it if it is a duplicate, writes it to the
 journal with the durability that is stated, and only then answers 200; meanwhile it forwards to a Redis stream. The bare
